@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target. Warnings are errors, so that a local build and CI agree.
+let common: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A target that follows pointers into foreign memory: C sessions, wire bytes, tensors. The trusted base.
+let trusted = common
+
+/// A target that cannot: the compiler refuses an unsafe expression that is not spelled `unsafe`.
+let strict = common + [.strictMemorySafety()]
+
+let package = Package(
+  name: "Apus",
+  products: [
+    .executable(name: "apus", targets: ["apus"]),
+    .executable(name: "apus-interop-server", targets: ["InteropServer"]),
+    .library(name: "ApusClient", targets: ["ApusClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // MARK: C
+    // Module maps, shims and generated code; no logic. Each is imported by one Swift target.
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "CONNXRuntime"),
+    .target(name: "CProtos", dependencies: ["CProtobufC"]),
+
+    // MARK: Words
+    .target(name: "Inference", swiftSettings: trusted),
+    .target(
+      name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")],
+      swiftSettings: common),
+
+    // MARK: Transport
+    .target(name: "EventLoops", dependencies: ["CLinux", "Inference"], swiftSettings: trusted),
+    .target(name: "HTTP2", dependencies: ["CNghttp2", "Inference"], swiftSettings: trusted),
+    .target(
+      name: "Transport", dependencies: ["COpenSSL", "EventLoops", "HTTP2", "Inference", "Telemetry"],
+      swiftSettings: trusted),
+
+    // MARK: RPC
+    .target(
+      name: "GRPC", dependencies: ["CZlib", "EventLoops", "HTTP2", "Inference", "Telemetry", "Transport"],
+      swiftSettings: trusted),
+    .target(name: "Wire", dependencies: ["CProtobufC", "CProtos", "Inference"], swiftSettings: trusted),
+
+    // MARK: Serving
+    .target(name: "Backends", dependencies: ["Inference"], swiftSettings: trusted),
+    .target(
+      name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference", "Telemetry"],
+      swiftSettings: trusted),
+    .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
+    .target(
+      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Telemetry"],
+      swiftSettings: trusted),
+    .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
+    .target(
+      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Telemetry"],
+      swiftSettings: trusted),
+
+    // MARK: Control
+    .target(
+      name: "Control",
+      dependencies: ["Backends", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Wire"],
+      swiftSettings: common),
+
+    // MARK: Edge
+    .target(
+      name: "Services",
+      dependencies: ["Control", "GRPC", "Inference", "Pools", "Serving", "Telemetry", "Wire"],
+      swiftSettings: trusted),
+
+    // MARK: Programs
+    .target(
+      name: "ApusServer",
+      dependencies: [
+        "Backends", "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Serving", "Services", "Telemetry",
+        "Transport",
+      ],
+      swiftSettings: common),
+    .executableTarget(
+      name: "apus",
+      dependencies: [
+        "ApusClient", "ApusServer", "Telemetry", "Yams",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: common),
+
+    // MARK: Library
+    .target(name: "ApusClient", dependencies: ["HTTP2", "Inference", "Transport", "Wire"], swiftSettings: trusted),
+    .executableTarget(
+      name: "InteropServer",
+      dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
+      swiftSettings: common),
+  ]
+)

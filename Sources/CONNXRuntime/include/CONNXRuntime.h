@@ -1,0 +1,3 @@
+#ifndef CONNXRUNTIME_H
+#define CONNXRUNTIME_H
+#endif

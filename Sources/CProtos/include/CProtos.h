@@ -1,0 +1,3 @@
+#ifndef CPROTOS_H
+#define CPROTOS_H
+#endif

@@ -1,0 +1,107 @@
+package import Synchronization
+
+/// One caller's tensors in, and room for the answer: what travels from the door to an instance and back.
+///
+/// It lives in memory that its maker owns (a gRPC call, a test, a gateway) and moves by pointer. Exactly one stage holds
+/// it at a time; whoever completes it fills `outputs` or `failure` and posts it to `replyTo`, once. Everything it points to
+/// lies in `arena`, in the received message, or has an owner of its own.
+///
+/// ```
+/// door ──submit──▶ queue ──▶ instance ──post──▶ replyTo (the door's mailbox)
+///   └── cancelled.store(true) at any time: seen when a batch forms, and during the run
+/// ```
+package struct InferenceRequest: ~Copyable {
+  // What was asked.
+  package var modelName = UnsafeRawBufferPointer(start: nil, count: 0)
+  package var modelVersion = UnsafeRawBufferPointer(start: nil, count: 0)
+  package var id = UnsafeRawBufferPointer(start: nil, count: 0)
+  package var inputs = UnsafeMutableBufferPointer<Tensor>(start: nil, count: 0)
+  /// Empty: all outputs, in the model's order.
+  package var requestedOutputs = UnsafeMutableBufferPointer<RequestedOutput>(start: nil, count: 0)
+  package var parameters = UnsafeMutableBufferPointer<RequestParameter>(start: nil, count: 0)
+
+  // When.
+  /// When the request was complete at the door.
+  package var arrival = Instant(nanoseconds: 0)
+  /// After it, nobody waits for the answer.
+  package var deadline = Instant.never
+  /// Raised by the door when the caller goes away. Safe from any thread.
+  package let cancelled = Atomic<Bool>(false)
+
+  // Filled in by validation and used by the pool.
+  /// Length of axis 0 where the model batches, else 1.
+  package var rows = 1
+  /// Equal for two requests exactly if their non-batch shapes are: only such requests share a batch.
+  package var shapeKey: UInt64 = 0
+  /// Bit i is set if output i of the signature is wanted.
+  package var wantedOutputs: UInt64 = .max
+  /// When the pool took it into its queue.
+  package var enqueued = Instant(nanoseconds: 0)
+
+  // The answer.
+  /// In the order of `requestedOutputs`, or of the model.
+  package var outputs = UnsafeMutableBufferPointer<Tensor>(start: nil, count: 0)
+  package var failure: InferenceError?
+  /// The model and version that answered; UTF-8 that lives as long as the pool does.
+  package var answeredVersion = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Keeps the pool that answered alive until the answer is encoded. Balanced by `releaseAnswer`.
+  package var answeredBy: Unmanaged<AnyObject>?
+
+  // Where it lives and goes back to.
+  package let arena: UnsafeMutablePointer<Arena>
+  package let replyTo: Unmanaged<ReplyMailbox>
+  /// The door's own: for gRPC, the call.
+  package var context: UnsafeMutableRawPointer?
+  /// Links requests in a mailbox or a queue; belongs to whoever holds the request.
+  package var next: UnsafeMutablePointer<InferenceRequest>?
+
+  package init(arena: UnsafeMutablePointer<Arena>, replyTo: Unmanaged<ReplyMailbox>) {
+    self.arena = arena
+    self.replyTo = replyTo
+  }
+
+  /// Releases what the outputs own. The door calls it when the answer is encoded or thrown away.
+  package mutating func releaseAnswer() {
+    for output in outputs { output.owner?.release() }
+    outputs = UnsafeMutableBufferPointer(start: nil, count: 0)
+    failure = nil
+    answeredBy?.release()
+    answeredBy = nil
+  }
+}
+
+package typealias RequestPointer = UnsafeMutablePointer<InferenceRequest>
+
+/// An output that a request named, and what it wants of it.
+package struct RequestedOutput {
+  package var name: UnsafeRawBufferPointer
+  /// Number of classes for the classification extension; 0: the tensor itself.
+  package var classCount: Int
+  /// Index in the signature's outputs, filled in by validation.
+  package var index = 0
+
+  package init(name: UnsafeRawBufferPointer, classCount: Int = 0) {
+    self.name = name
+    self.classCount = classCount
+  }
+}
+
+/// A request-level parameter, such as `priority` or `sequence_id`.
+package struct RequestParameter {
+  package enum Value {
+    case unset
+    case bool(Bool)
+    case int64(Int64)
+    case uint64(UInt64)
+    case double(Double)
+    case string(UnsafeRawBufferPointer)
+  }
+
+  package var key: UnsafeRawBufferPointer
+  package var value: Value
+
+  package init(key: UnsafeRawBufferPointer, value: Value) {
+    self.key = key
+    self.value = value
+  }
+}
