@@ -43,7 +43,7 @@ package final class ReplyMailbox: Sendable {
   /// All requests posted so far as a list through `next`, oldest first. The receiver calls it after it has read the
   /// descriptor.
   package func take() -> RequestPointer? {
-    isSignalled.store(false, ordering: .sequentiallyConsistent)
+    _ = isSignalled.exchange(false, ordering: .acquiringAndReleasing)
     var newest = RequestPointer(bitPattern: head.exchange(0, ordering: .acquiringAndReleasing))
     var oldest: RequestPointer?
     while let request = newest {
