@@ -49,7 +49,7 @@ let package = Package(
     .target(name: "EventLoops", dependencies: ["CLinux", "Inference"], swiftSettings: trusted),
     .target(name: "HTTP2", dependencies: ["CNghttp2", "Inference"], swiftSettings: trusted),
     .target(
-      name: "Transport", dependencies: ["COpenSSL", "EventLoops", "HTTP2", "Inference", "Telemetry"],
+      name: "Transport", dependencies: ["CLinux", "COpenSSL", "EventLoops", "HTTP2", "Inference"],
       swiftSettings: trusted),
 
     // MARK: RPC

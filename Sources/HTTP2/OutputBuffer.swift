@@ -7,6 +7,11 @@ package final class OutputBuffer {
     package var bytes: UnsafeRawBufferPointer
     /// Released when the piece is written or dropped.
     package var owner: Unmanaged<AnyObject>?
+
+    package init(bytes: UnsafeRawBufferPointer, owner: Unmanaged<AnyObject>?) {
+      self.bytes = bytes
+      self.owner = owner
+    }
   }
 
   /// Bytes up to here are copied rather than given an `iovec` of their own.
