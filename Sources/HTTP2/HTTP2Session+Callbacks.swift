@@ -129,12 +129,24 @@ private func onInvalidFrame(
 private func onFrameSent(
   _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-  guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_RST_STREAM.rawValue else { return 0 }
-  let isOurs = stream(raw, frame.pointee.hd.stream_id)?.pointee.wasResetHere ?? false
-  guard !isOurs else { return 0 }
-  return withSession(userData) { session in
-    session.charge(\.provoked)
+  guard let frame else { return 0 }
+  let head = frame.pointee.hd
+  switch UInt32(head.type) {
+  case NGHTTP2_RST_STREAM.rawValue:
+    let isOurs = stream(raw, head.stream_id)?.pointee.wasResetHere ?? false
+    return isOurs ? 0 : withSession(userData) { session in
+      session.charge(\.provoked)
+      return 0
+    }
+  case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
+    guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
+      stream.pointee.resetsAfterEnd
+    else { return 0 }
+    stream.pointee.wasResetHere = true
+    nghttp2_submit_rst_stream(
+      raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), head.stream_id, HTTP2ErrorCode.noError.rawValue)
     return 0
+  default: return 0
   }
 }
 

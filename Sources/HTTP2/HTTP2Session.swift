@@ -227,6 +227,10 @@ package final class HTTP2Session {
     nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.pointee.id, code.rawValue)
   }
 
+  /// Resets the stream with NO_ERROR once its END_STREAM is sent: the answer is complete, and the rest of the request is
+  /// not wanted (RFC 9113 §8.1). At once would be too soon: a RST_STREAM overtakes the stream's DATA.
+  package func resetAfterEnd(_ stream: StreamPointer) { stream.pointee.resetsAfterEnd = true }
+
   package func ping() { nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }
 
   /// Says that no new streams should be opened; those on their way are still taken (RFC 9113 §6.8).

@@ -19,6 +19,7 @@ package struct HTTP2Stream {
   var hasHeaders = false
   var isClosed = false
   var wasResetHere = false
+  var resetsAfterEnd = false
 
   // What waits to be sent: a ring of segments.
   var segments: UnsafeMutablePointer<Segment>?
@@ -54,6 +55,7 @@ package struct HTTP2Stream {
     hasHeaders = false
     isClosed = false
     wasResetHere = false
+    resetsAfterEnd = false
     isDeferred = false
     ending = .open
   }
