@@ -1323,7 +1323,7 @@ static const uint8_t file7[11320] = {
   0x09, 0x54, 0x59, 0x50, 0x45, 0x5f, 0x42, 0x46, 0x31, 0x36, 0x10, 0x0e, 0x62, 0x06, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x33,
 };
 
-const CProtosFile CProtosFiles[] = {
+static const CProtosFile files[] = {
   {"grpc/health/v1/health.proto", file0, sizeof file0},
   {"grpc/reflection/v1/reflection.proto", file1, sizeof file1},
   {"grpc/reflection/v1alpha/reflection.proto", file2, sizeof file2},
@@ -1334,4 +1334,5 @@ const CProtosFile CProtosFiles[] = {
   {"model_config.proto", file7, sizeof file7},
 };
 
+const CProtosFile *const CProtosFiles = files;
 const size_t CProtosFileCount = 8;

@@ -11,5 +11,5 @@ typedef struct {
 } CProtosFile;
 
 /// Every file of proto/, sorted by name.
-extern const CProtosFile CProtosFiles[];
+extern const CProtosFile *const CProtosFiles;
 extern const size_t CProtosFileCount;
