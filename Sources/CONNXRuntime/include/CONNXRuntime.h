@@ -107,6 +107,7 @@ char *ort_preload(const char *path);
   X(46, RunOptionsSetTerminate, OrtStatus *, (OrtRunOptions *))                                                        \
   X(47, RunOptionsUnsetTerminate, OrtStatus *, (OrtRunOptions *))                                                      \
   X(165, AddRunConfigEntry, OrtStatus *, (OrtRunOptions *, const char *, const char *))                                \
+  X(41, RunOptionsSetRunLogSeverityLevel, OrtStatus *, (OrtRunOptions *, int32_t))                                    \
   X(97, ReleaseRunOptions, void, (OrtRunOptions *))                                                                    \
                                                                                                                        \
   X(48, CreateTensorAsOrtValue, OrtStatus *, (OrtAllocator *, const int64_t *, size_t, int32_t, OrtValue **))          \
