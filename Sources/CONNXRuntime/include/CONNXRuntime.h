@@ -9,6 +9,7 @@
 #ifndef CONNXRUNTIME_H
 #define CONNXRUNTIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -107,7 +108,7 @@ char *ort_preload(const char *path);
   X(46, RunOptionsSetTerminate, OrtStatus *, (OrtRunOptions *))                                                        \
   X(47, RunOptionsUnsetTerminate, OrtStatus *, (OrtRunOptions *))                                                      \
   X(165, AddRunConfigEntry, OrtStatus *, (OrtRunOptions *, const char *, const char *))                                \
-  X(41, RunOptionsSetRunLogSeverityLevel, OrtStatus *, (OrtRunOptions *, int32_t))                                    \
+  X(41, RunOptionsSetRunLogSeverityLevel, OrtStatus *, (OrtRunOptions *, int32_t))                                     \
   X(97, ReleaseRunOptions, void, (OrtRunOptions *))                                                                    \
                                                                                                                        \
   X(48, CreateTensorAsOrtValue, OrtStatus *, (OrtAllocator *, const int64_t *, size_t, int32_t, OrtValue **))          \
@@ -133,6 +134,7 @@ char *ort_preload(const char *path);
   X(22, 297, GetKeyValue, const char *, (const OrtKeyValuePairs *, const char *))                                      \
   X(22, 300, ReleaseKeyValuePairs, void, (OrtKeyValuePairs *))                                                         \
   X(23, 319, AllocatorGetStats, OrtStatus *, (const OrtAllocator *, OrtKeyValuePairs **))                              \
+  X(24, 390, TensorTypeAndShape_HasShape, bool, (const OrtTensorTypeAndShapeInfo *))                                   \
   X(24, 407, Session_GetEpGraphAssignmentInfo, OrtStatus *,                                                            \
     (const OrtSession *, const OrtEpAssignedSubgraph *const **, size_t *))                                             \
   X(24, 408, EpAssignedSubgraph_GetEpName, OrtStatus *, (const OrtEpAssignedSubgraph *, const char **))                \
