@@ -70,11 +70,12 @@ final class ONNXModel: LoadedModel, @unchecked Sendable {
     try ONNXInstance(self)
   }
 
-  /// What the arenas hold, weights included; without an arena, the size of the model's file stands for the weights.
+  /// An estimate: the size of the model's file for the weights, which the library does not count where it maps or repacks
+  /// them, and what the arenas have taken for everything else.
   var memoryUsage: [MemoryUsage] {
     var usage: [MemoryUsage] = []
-    let cpu = settings.usesArena ? runtime.arenaBytes(of: session, memory: runtime.cpuMemory) : nil
-    usage.append(MemoryUsage(kind: "CPU", device: 0, byteCount: cpu ?? fileBytes))
+    let arena = settings.usesArena ? runtime.arenaBytes(of: session, memory: runtime.cpuMemory) : nil
+    usage.append(MemoryUsage(kind: "CPU", device: 0, byteCount: fileBytes + (arena ?? 0)))
     if case .cuda(let index) = settings.device, let gpu = runtime.cudaArenaBytes(of: session, device: index) {
       usage.append(MemoryUsage(kind: "GPU", device: index, byteCount: gpu))
     }
