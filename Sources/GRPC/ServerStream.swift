@@ -141,17 +141,3 @@ package final class ServerStream {
     self.call = nil
   }
 }
-
-/// A message with room for its prefix, alive until it is sent.
-private final class OutgoingMessage {
-  let bytes: UnsafeRawBufferPointer
-
-  init(_ message: [UInt8]) {
-    let memory = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: message.count + MessagePrefix.byteCount, alignment: 16)
-    UnsafeMutableRawBufferPointer(rebasing: memory[MessagePrefix.byteCount...]).copyBytes(from: message)
-    bytes = UnsafeRawBufferPointer(memory)
-  }
-
-  deinit { bytes.deallocate() }
-}

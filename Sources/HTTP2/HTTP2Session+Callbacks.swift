@@ -140,7 +140,7 @@ private func onFrameSent(
     }
   case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
     guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
-      stream.pointee.resetsAfterEnd
+      stream.pointee.resetsAfterEnd, nghttp2_session_get_stream_remote_close(raw, head.stream_id) == 0
     else { return 0 }
     stream.pointee.wasResetHere = true
     nghttp2_submit_rst_stream(
