@@ -108,6 +108,20 @@ class Server:
         ask = lambda: stub.ServerReady(pb.ServerReadyRequest(), timeout=PATIENCE).ready
         eventually(ask, what="a ready server")
 
+    def await_model(self, name):
+        """For a repository that holds broken models as well, with which the server as a whole need not be ready."""
+        eventually(self.is_listening, what=f"a socket at {self.listen}")
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(self.channel())
+
+        def ask():
+            try:
+                return stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=PATIENCE).ready
+            except grpc.RpcError as error:
+                assert error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND), error
+                return False
+
+        eventually(ask, what=f"a ready model {name}")
+
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
