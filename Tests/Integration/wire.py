@@ -71,6 +71,7 @@ class Peer:
         self.goaway = None
         self.pings = []
         self.server_settings = {}
+        self.settings_acknowledged = self.settings_unacknowledged = 0
         self.windows = {0: 65535}
         self.is_closed = False
         self.write(PREFACE)
@@ -99,6 +100,7 @@ class Peer:
         return self.write(frame_bytes(kind, flags, stream, payload))
 
     def settings(self, values):
+        self.settings_unacknowledged += 1
         return self.frame(SETTINGS, 0, 0, b"".join(struct.pack(">HI", *pair) for pair in values.items()))
 
     def headers(self, fields, stream=None, end=False):
@@ -194,6 +196,9 @@ class Peer:
                     self.windows[stream] += change
             self.server_settings |= values
             self.frame(SETTINGS, ACK, 0)
+        elif frame.kind == SETTINGS:
+            self.settings_acknowledged += 1
+            self.settings_unacknowledged -= 1
         elif frame.kind == PING and not frame.flags & ACK:
             self.frame(PING, ACK, 0, frame.payload)
         elif frame.kind == PING:
@@ -232,9 +237,9 @@ class Peer:
 
     def round_trip(self):
         """Returns when the server has read everything sent so far; false if it has closed instead."""
-        mark = struct.pack(">Q", len(self.pings) + 0x1000)
-        self.ping(mark)
-        while mark not in self.pings:
+        expected = self.settings_acknowledged + self.settings_unacknowledged + 1
+        self.settings({})
+        while self.settings_acknowledged < expected:
             if self.next_frame() is None:
                 return False
         return True
