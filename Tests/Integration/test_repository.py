@@ -161,7 +161,7 @@ def test_a_wrong_configuration_is_refused_and_says_where(tmp_path, text, named):
     (repository / "fixed/config.pbtxt").write_text("max_batch_size: 0\n")
     shutil.copytree(repository / "simple", repository / "wrong")
     (repository / "wrong/config.pbtxt").write_text(f"{config}{text}\n")
-    with Server(repository, "--exit-on-error=false", await_ready=False) as server:
+    with Server(repository, await_ready=False) as server:
         server.await_model("simple")
         error = load_failure(server, "wrong")
         assert "config.pbtxt" in error.details()
@@ -250,7 +250,7 @@ def test_a_broken_model_never_keeps_the_others_from_serving(tmp_path, damage):
     shutil.copytree(repository / "simple", repository / "broken")
     damage(repository / "broken")
     try:
-        with Server(repository, "--exit-on-error=false", await_ready=False) as server:
+        with Server(repository, await_ready=False) as server:
             server.await_model("simple")
             error = load_failure(server, "broken")
             assert "broken" in error.details(), "which model"
@@ -269,7 +269,7 @@ def test_a_broken_model_never_keeps_the_others_from_serving(tmp_path, damage):
 def test_a_model_that_the_protocol_cannot_carry_is_refused_with_the_reason(tmp_path, name):
     repository = copy_models(tmp_path, "simple")
     copy_models(tmp_path, name, source=CACHE / "broken-test-models")
-    with Server(repository, "--exit-on-error=false", await_ready=False) as server:
+    with Server(repository, await_ready=False) as server:
         server.await_model("simple")
         assert name in load_failure(server, name).details()
         server.assert_serves()
