@@ -104,7 +104,7 @@ let package = Package(
     .target(name: "ApusClient", dependencies: ["HTTP2", "Inference", "Transport", "Wire"], swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
-      dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
+      dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
       swiftSettings: common),
 
     // MARK: Tests
