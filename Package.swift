@@ -65,7 +65,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
     .target(
-      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Telemetry"],
+      name: "Pools", dependencies: ["Backends", "Batching", "CLinux", "Inference", "Telemetry"],
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
@@ -106,5 +106,11 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Tests
+    .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
+    .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
   ]
 )
