@@ -65,7 +65,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
     .target(
-      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Telemetry"],
+      name: "Pools", dependencies: ["Backends", "Batching", "CLinux", "Inference", "Telemetry"],
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
@@ -110,5 +110,9 @@ let package = Package(
     // MARK: Tests
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
+    .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
+    .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
   ]
 )
