@@ -114,5 +114,11 @@ let package = Package(
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(
       name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
+    .target(
+      name: "ScriptedBackend", dependencies: ["Backends", "Inference"], path: "Tests/ScriptedBackend",
+      swiftSettings: trusted),
+    .testTarget(
+      name: "ServingTests", dependencies: ["Backends", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving"],
+      swiftSettings: trusted),
   ]
 )

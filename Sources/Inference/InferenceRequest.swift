@@ -48,6 +48,8 @@ package struct InferenceRequest: ~Copyable {
   package var answeredVersion = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Keeps the pool that answered alive until the answer is encoded. Balanced by `releaseAnswer`.
   package var answeredBy: Unmanaged<AnyObject>?
+  /// Set by the front door where outputs are wanted as classes: who knows their labels. Retained; the door releases it.
+  package var classifier: Unmanaged<AnyObject>?
 
   // Where it lives and goes back to.
   package let arena: UnsafeMutablePointer<Arena>
