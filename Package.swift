@@ -120,5 +120,9 @@ let package = Package(
     .testTarget(
       name: "ServingTests", dependencies: ["Backends", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving"],
       swiftSettings: trusted),
+    .testTarget(
+      name: "ControlTests",
+      dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
+      swiftSettings: trusted),
   ]
 )
