@@ -65,7 +65,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
     .target(
-      name: "Pools", dependencies: ["Backends", "Batching", "CLinux", "Inference", "Telemetry"],
+      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Telemetry"],
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
