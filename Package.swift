@@ -81,7 +81,7 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
       swiftSettings: trusted),
 
     // MARK: Programs
