@@ -88,14 +88,14 @@ let package = Package(
     .target(
       name: "ApusServer",
       dependencies: [
-        "Backends", "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Serving", "Services", "Telemetry",
+        "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
         "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Yams",
+        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
