@@ -37,6 +37,8 @@ package struct InferenceRequest: ~Copyable {
   package var wantedOutputs: UInt64 = .max
   /// When the pool took it into its queue.
   package var enqueued = Instant(nanoseconds: 0)
+  /// Its place in the order of submission, given by the pool.
+  package var ticket: UInt64 = 0
 
   // The answer.
   /// In the order of `requestedOutputs`, or of the model.
