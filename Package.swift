@@ -106,5 +106,11 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Tests
+    .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
+    .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
   ]
 )
