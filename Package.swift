@@ -106,5 +106,8 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Tests
+    .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )
