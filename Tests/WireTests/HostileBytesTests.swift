@@ -42,8 +42,14 @@ struct HostileBytesTests {
     ([0x38, 0x01], "raw_input_contents[0] has wire type 0; expected 2"),
     ([0x9B, 0x06, 0x9C, 0x06], "field 99 is cut short, or holds a group"),
     (field(5, field(3, [0x80])), "inputs[0].shape[0] has a malformed packed number"),
-    (field(5, contents(field(6, [0, 0, 0]))), "inputs[0].contents.fp32_contents[0] has 3 packed bytes; expected a multiple of 4"),
-    (field(5, contents(field(7, [0]))), "inputs[0].contents.fp64_contents[0] has 1 packed bytes; expected a multiple of 8"),
+    (
+      field(5, contents(field(6, [0, 0, 0]))),
+      "inputs[0].contents.fp32_contents[0] has 3 packed bytes; expected a multiple of 4"
+    ),
+    (
+      field(5, contents(field(7, [0]))),
+      "inputs[0].contents.fp64_contents[0] has 1 packed bytes; expected a multiple of 8"
+    ),
     (
       field(5, contents(field(1, [2]))),
       "inputs[0].contents.bool_contents[0] has a packed value that is neither true nor false"

@@ -117,7 +117,8 @@ struct InferRequestDecodeTests {
 
   @Test func `fields of a later schema are skipped`() throws {
     let call = Call()
-    try call.decode(field(1, "m") + field(99, "new") + field(98, 7) + input("x", "UINT8", [1], field(77, "?")) + raw([1]))
+    try call.decode(
+      field(1, "m") + field(99, "new") + field(98, 7) + input("x", "UINT8", [1], field(77, "?")) + raw([1]))
     #expect(text(call.request.pointee.modelName) == "m")
     #expect(Array(call.request.pointee.inputs[0].bytes) == [1])
   }
@@ -138,7 +139,8 @@ struct InferRequestRefusalTests {
       input("x", "UINT8", [1]) + raw([1]) + raw([2]), "raw_input_contents has 2 entries; expected 1, one for each input"
     ),
     (
-      input("x", "FP32", [1], contents(field(2, [1]))), "input 'x' of datatype FP32 has int_contents; expected fp32_contents"
+      input("x", "FP32", [1], contents(field(2, [1]))),
+      "input 'x' of datatype FP32 has int_contents; expected fp32_contents"
     ),
     (
       input("x", "FP32", [1], contents(field(6, [0, 0, 0, 0]) + field(8, "a"))),

@@ -1,12 +1,14 @@
 import Inference
+import Synchronization
 import Testing
 import Wire
 
 /// Counts itself out.
 private final class Owner {
-  nonisolated(unsafe) static var alive = 0
-  init() { Owner.alive += 1 }
-  deinit { Owner.alive -= 1 }
+  private static let count = Atomic<Int>(0)
+  static var alive: Int { count.load(ordering: .relaxed) }
+  init() { Owner.count.add(1, ordering: .relaxed) }
+  deinit { Owner.count.subtract(1, ordering: .relaxed) }
 }
 
 @Suite(.serialized)
@@ -116,8 +118,8 @@ struct InferResponseEncodeTests {
     let segments = try #require(
       name.withUTF8 {
         encodeModelStreamInferResponse(
-          call.request, modelName: UnsafeRawBufferPointer($0), modelVersion: UnsafeRawBufferPointer(start: nil, count: 0),
-          isFinal: isFinal, headroom: 5)
+          call.request, modelName: UnsafeRawBufferPointer($0),
+          modelVersion: UnsafeRawBufferPointer(start: nil, count: 0), isFinal: isFinal, headroom: 5)
       })
     let message = try ModelStreamInferResponse(decoding: send(segments, skipping: 5))
     call.request.pointee.releaseAnswer()

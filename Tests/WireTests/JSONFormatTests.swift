@@ -7,7 +7,9 @@ struct JSONFormatTests {
     let json = #"""
       {
         "name": "résumé 🦜", "maxBatchSize": 8, "version_policy": {"specific": {"versions": ["1", 3]}},
-        "input": [{"name": "x", "dataType": "TYPE_FP32", "dims": ["-1", 2e2]}, {"name": "y", "data_type": 13, "dims": [1.0]}],
+        "input": [
+          {"name": "x", "dataType": "TYPE_FP32", "dims": ["-1", 2e2]}, {"name": "y", "data_type": 13, "dims": [1.0]}
+        ],
         "dynamicBatching": {"maxQueueDelayMicroseconds": "100", "preserve_ordering": true, "defaultQueuePolicy": null},
         "parameters": {"a": {"stringValue": "1"}, "b": {"string_value": "\"\\\/\b\f\n\r\t\u00e9\ud83e\udd9c"}},
         "instance_group": [{"kind": "KIND_CPU", "count": 2}], "optimization": {"graph": {"level": -1}}
@@ -35,8 +37,8 @@ struct JSONFormatTests {
     #expect(try ModelConfig(json: json).configuration().unsupported == ["dynamic_batching.priority_queue_policy"])
     #expect(
       throws: InferenceError.invalidArgument(
-        "1:49: dynamic_batching.priority_queue_policy: expected a whole number from 0 to 18446744073709551615 as a key, "
-          + "found 'x'")
+        "1:49: dynamic_batching.priority_queue_policy: expected a whole number from 0 to 18446744073709551615 "
+          + "as a key, found 'x'")
     ) { _ = try ModelConfig(json: #"{"dynamic_batching": {"priority_queue_policy": {"x": {}}}}"#) }
   }
 
@@ -47,7 +49,8 @@ struct JSONFormatTests {
   @Test(arguments: [
     (#"{"max_btach_size": 1}"#, "1:2: ModelConfig has no field 'max_btach_size'; did you mean 'max_batch_size'?"),
     (
-      "{\"input\": [{\"name\": \"x\"},\n {\"nam\": 1}]}", "2:3: input[1]: ModelInput has no field 'nam'; did you mean 'name'?"
+      "{\"input\": [{\"name\": \"x\"},\n {\"nam\": 1}]}",
+      "2:3: input[1]: ModelInput has no field 'nam'; did you mean 'name'?"
     ),
     (
       #"{"instance_group": [{"kind": "KIND_CPUS"}]}"#,
@@ -58,7 +61,10 @@ struct JSONFormatTests {
       #"{"max_batch_size": "many"}"#,
       "1:20: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '\"many\"'"
     ),
-    (#"{"max_batch_size": 1.5}"#, "1:20: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '1.5'"),
+    (
+      #"{"max_batch_size": 1.5}"#,
+      "1:20: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '1.5'"
+    ),
     (#"{"name": "a", "name": "b"}"#, "1:15: name: is set twice"),
     (#"{"name": 5}"#, "1:10: name: expected a string of UTF-8 without NUL, found '5'"),
     (#"{"name": "\u0000"}"#, "1:10: name: expected a string of UTF-8 without NUL, found '\"\\u0000\"'"),

@@ -88,7 +88,9 @@ func raw(_ bytes: [UInt8]) -> [UInt8] { field(7, bytes) }
 
 func hex(_ text: String) -> [UInt8] {
   let digits = Array(text.utf8)
-  return stride(from: 0, to: digits.count, by: 2).map { UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)! }
+  return stride(from: 0, to: digits.count, by: 2).map {
+    UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)!
+  }
 }
 
 /// A generator with a seed, so that a failure can be repeated (SplitMix64).

@@ -37,12 +37,14 @@ struct TextFormatTests {
 
   @Test(arguments: ["true", "True", "t", "1"])
   func `true has four spellings`(literal: String) throws {
-    #expect(try configuration("dynamic_batching { preserve_ordering: \(literal) }").dynamicBatching?.preserveOrdering == true)
+    let text = "dynamic_batching { preserve_ordering: \(literal) }"
+    #expect(try configuration(text).dynamicBatching?.preserveOrdering == true)
   }
 
   @Test(arguments: ["false", "False", "f", "0"])
   func `false has four spellings`(literal: String) throws {
-    #expect(try configuration("dynamic_batching { preserve_ordering: \(literal) }").dynamicBatching?.preserveOrdering == false)
+    let text = "dynamic_batching { preserve_ordering: \(literal) }"
+    #expect(try configuration(text).dynamicBatching?.preserveOrdering == false)
   }
 
   @Test(arguments: ["0.5", ".5", "5e-1", "+", "1f", "1.5F", "-inf", "nan", "7", "-infinity"])
@@ -70,9 +72,9 @@ struct TextFormatTests {
     ),
     (
       "input { name: 'x' }\ninput { data_type: TYPE_FP23 }",
-      "2:20: input[1].data_type: 'TYPE_FP23' is not one of TYPE_INVALID, TYPE_BOOL, TYPE_UINT8, TYPE_UINT16, TYPE_UINT32, "
-        + "TYPE_UINT64, TYPE_INT8, TYPE_INT16, TYPE_INT32, TYPE_INT64, TYPE_FP16, TYPE_FP32, TYPE_FP64, TYPE_STRING, "
-        + "TYPE_BF16; did you mean 'TYPE_FP32'?"
+      "2:20: input[1].data_type: 'TYPE_FP23' is not one of TYPE_INVALID, TYPE_BOOL, TYPE_UINT8, TYPE_UINT16, "
+        + "TYPE_UINT32, TYPE_UINT64, TYPE_INT8, TYPE_INT16, TYPE_INT32, TYPE_INT64, TYPE_FP16, TYPE_FP32, TYPE_FP64, "
+        + "TYPE_STRING, TYPE_BF16; did you mean 'TYPE_FP32'?"
     ),
     (
       "version_policy { all {} latest {} }", "1:25: version_policy.latest: excludes all, which is set too"
@@ -83,8 +85,14 @@ struct TextFormatTests {
       "max_batch_size: 3000000000",
       "1:17: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '3000000000'"
     ),
-    ("max_batch_size: 1.5", "1:17: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '1.5'"),
-    ("max_batch_size: 'a'", "1:17: max_batch_size: expected a whole number from -2147483648 to 2147483647, found a string"),
+    (
+      "max_batch_size: 1.5",
+      "1:17: max_batch_size: expected a whole number from -2147483648 to 2147483647, found '1.5'"
+    ),
+    (
+      "max_batch_size: 'a'",
+      "1:17: max_batch_size: expected a whole number from -2147483648 to 2147483647, found a string"
+    ),
     (
       "instance_group { rate_limiter { priority: -1 } }",
       "1:43: instance_group[0].rate_limiter.priority: expected a whole number from 0 to 4294967295, found '-'"
