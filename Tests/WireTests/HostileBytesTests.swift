@@ -73,7 +73,7 @@ struct HostileBytesTests {
     #expect(call.arena.pointee.usedBytes == 0)
   }
 
-  @Test func `an arena that is too small is named, wherever it runs out`() {
+  @Test func `an arena that is too small is named, wherever it runs out`() throws {
     let bytes =
       field(1, "model") + field(3, "id") + entry(4, "k", field(3, "v")) + raw([1, 2])
       + input("x", "FP16", [1]) + field(6, field(1, "o"))
@@ -83,10 +83,10 @@ struct HostileBytesTests {
         #expect(limit > 500, "so little can't be enough")
         return
       }
-      #expect(error.code == .resourceExhausted)
+      try #require(error.code == .resourceExhausted)
       #expect(call.arena.pointee.usedBytes <= limit)
     }
-    #expect(Bool(false), "never enough")
+    Issue.record("never enough")
   }
 
   /// Every message lies right in front of a page that can't be read, so a read past its end is a crash.

@@ -54,6 +54,17 @@ func refusal(of bytes: [UInt8]) -> InferenceError? { Call().refusal(of: bytes) }
 
 func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
 
+func text(_ value: RequestParameter.Value) -> String {
+  switch value {
+  case .unset: "unset"
+  case .bool(let value): "bool \(value)"
+  case .int64(let value): "int64 \(value)"
+  case .uint64(let value): "uint64 \(value)"
+  case .double(let value): "double \(value)"
+  case .string(let value): "string \(text(value))"
+  }
+}
+
 // MARK: - Wire bytes by hand
 
 func varint(_ value: UInt64) -> [UInt8] {
