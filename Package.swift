@@ -126,5 +126,6 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
       swiftSettings: trusted),
+    .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )
