@@ -59,6 +59,10 @@ extension ModelLifecycle {
   /// - Throws: `.invalidArgument` if a repository can't be read, and nothing is loaded.
   package func start() async throws(InferenceError) -> [String: InferenceError] {
     let names: [String]
+    if options.pollInterval != nil {
+      let image = try repository.image()
+      state.withLock { $0.image = image }
+    }
     switch options.loadAtStart {
     case .all:
       names = try repository.modelNames()
@@ -90,7 +94,7 @@ extension ModelLifecycle {
     return failures
   }
 
-  private func loadOutcome(_ name: String) async -> InferenceError? {
+  internal func loadOutcome(_ name: String) async -> InferenceError? {
     let result = await withCheckedContinuation { continuation in
       enqueueLoad(name, override: nil) { continuation.resume(returning: $0) }
     }

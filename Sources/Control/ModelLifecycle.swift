@@ -25,6 +25,8 @@ package final class ModelLifecycle: Sendable {
     var lastID = 0
     /// Deployments that drain, and threads at work on operations.
     var draining = 0
+    /// The repository at the start or the last poll.
+    var image = RepositoryImage()
     var isStarted = false
     var isStopping = false
     var whenIdle: [@Sendable () -> Void] = []
