@@ -5,7 +5,7 @@ internal import Routing
 /// The front door of one event loop: a request goes in here, to the pool that will answer it.
 ///
 /// Routes, checks, admits, submits. Belongs to one thread, and is made for each. On the way back the same thread calls
-/// `prepareAnswer` when it has taken the request from its mailbox, and `finish` when the answer is encoded or thrown away.
+/// `prepareAnswer` when it has taken the request from its mailbox, and `finish` when the answer is sent or dropped.
 ///
 /// ```
 /// submit ──accepted──▶ pool ──▶ mailbox ──▶ prepareAnswer ─▶ (encode) ─▶ finish

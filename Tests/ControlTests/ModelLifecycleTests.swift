@@ -136,7 +136,7 @@ private final class Traffic: Sendable {
   await world.lifecycle.drainAll()
 }
 
-@Test func `an unload of what is not loaded changes nothing, and one with strange parameters is refused`() async throws {
+@Test func `an unload of what is not loaded changes nothing, and strange parameters are refused`() async throws {
   let world = World()
   #expect(try await world.lifecycle.start().isEmpty)
   try await world.lifecycle.unload("nobody")
@@ -175,7 +175,7 @@ private final class Traffic: Sendable {
   await world.lifecycle.drainAll()
 }
 
-@Test func `only named models load at the start, and a name that is missing keeps the server from being ready`() async throws {
+@Test func `only named models load at the start, and one that is missing keeps the server unready`() async throws {
   let world = World { $0.loadAtStart = .named(["a", "c"]) }
   world.repository.writeModel("a")
   world.repository.writeModel("b")

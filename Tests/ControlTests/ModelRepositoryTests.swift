@@ -64,7 +64,8 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
   repository.write("sequences/config.pbtxt", "sequence_batching { }")
   repository.link("looped", to: "looped")
   repository.writeModel("unlabelled")
-  repository.write("unlabelled/config.pbtxt", "output { name: \"Y\" data_type: TYPE_FP32 dims: 2 label_filename: \"no.txt\" }")
+  repository.write(
+    "unlabelled/config.pbtxt", #"output { name: "Y" data_type: TYPE_FP32 dims: 2 label_filename: "no.txt" }"#)
 
   let failures = try await world.lifecycle.start()
   #expect(try world.answer("good") == 1)

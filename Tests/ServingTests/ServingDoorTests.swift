@@ -13,7 +13,8 @@ private struct Served {
   var gates: Gates
 
   init(_ name: String = "m", version: Int64 = 1, script extra: String = "", limits: PoolLimits = PoolLimits()) throws {
-    let path = "\(String(cString: getenv("TMPDIR") ?? strdup("/tmp")))/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    let path = "\(directory)/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
     let file = try #require(fopen(path, "w"))
     fputs("batchable\ninput X FP32 -1 2\noutput Y FP32 -1 2\nadd \(version)\n\(extra)\n", file)
     fclose(file)
@@ -106,7 +107,9 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   board.publish(snapshot([deployment]))
   let admission = Admission(limit: 10)
   let door = ServingDoor(board: board, admission: admission)
-  func code(_ request: OwnedRequest) -> InferenceError.Code? { refusal(door.submit(request.pointer, now: .now()))?.code }
+  func code(_ request: OwnedRequest) -> InferenceError.Code? {
+    refusal(door.submit(request.pointer, now: .now()))?.code
+  }
   #expect(code(try request("stranger")) == .notFound)
   #expect(code(try request(version: "9")) == .notFound)
   #expect(code(try request(version: "one")) == .invalidArgument)
