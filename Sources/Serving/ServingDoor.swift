@@ -20,6 +20,9 @@ package final class ServingDoor {
     case refused(InferenceError)
   }
 
+  /// Requests that found their pool draining and went to a newer snapshot's.
+  package private(set) var reroutedCount = 0
+
   private let board: ServingBoard
   private let admission: Admission
   private var snapshot: ServingSnapshot
@@ -125,6 +128,7 @@ package final class ServingDoor {
         guard generation != seen else {
           return .unavailable("model '\(deployment.name)' version \(deployment.version) is being unloaded")
         }
+        reroutedCount += 1
       }
     }
   }
