@@ -45,9 +45,15 @@ extension ModelLifecycle {
     try result.get()
   }
 
+  /// - Throws: `.unavailable` if clients have no say; `.resourceExhausted` if too many operations wait already.
   private func checkModelControl() throws(InferenceError) {
     guard options.allowsModelControl else {
       throw .unavailable("explicit model load / unload is not allowed: model control is switched off")
+    }
+    let waiting = state.withLock { $0.queue.waitingCount }
+    guard waiting < options.maxWaitingOperations else {
+      throw .resourceExhausted(
+        "\(waiting) loads and unloads are waiting for their turn; the limit is \(options.maxWaitingOperations)")
     }
   }
 

@@ -23,6 +23,7 @@ package struct OperationQueue<Work: Sendable>: Sendable {
 
   package init(maxParallelLoads: Int) { self.maxParallelLoads = max(1, maxParallelLoads) }
 
+  package var waitingCount: Int { waiting.count }
   package var isIdle: Bool { waiting.isEmpty && running.isEmpty }
 
   package mutating func enqueue(_ operation: Operation) { waiting.append(operation) }
