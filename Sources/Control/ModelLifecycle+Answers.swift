@@ -1,3 +1,4 @@
+package import Backends
 package import Inference
 package import Pools
 internal import Routing
@@ -30,6 +31,7 @@ package struct ModelStatisticsAnswer: Sendable, Hashable {
   package var name: String
   package var version: Int64
   package var statistics: PoolStatistics
+  package var memoryUsage: [MemoryUsage]
 }
 
 /// What the server says of its models. Each answer is of one moment.
@@ -83,7 +85,8 @@ extension ModelLifecycle {
       deployments = version.isEmpty ? snapshot.deployments.filter { $0.name == model } : [chosen]
     }
     return deployments.sorted { ($0.name, $0.version) < ($1.name, $1.version) }.map {
-      ModelStatisticsAnswer(name: $0.name, version: $0.version, statistics: $0.pool.statistics)
+      ModelStatisticsAnswer(
+        name: $0.name, version: $0.version, statistics: $0.pool.statistics, memoryUsage: $0.pool.memoryUsage)
     }
   }
 

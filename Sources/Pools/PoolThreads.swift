@@ -1,4 +1,4 @@
-internal import CLinux
+internal import Glibc
 internal import Inference
 
 extension PoolClock {
@@ -105,8 +105,17 @@ struct PoolThread: @unchecked Sendable {  // a pthread_t is a number that any th
 
 private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
   let body = Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue()
-  let name = String(decoding: body.name.utf8.prefix(15), as: UTF8.self)
-  linux_name_thread(name)
+  nameThread(body.name)
   body.run()
   return nil
+}
+
+/// Names the calling thread. Swift's Glibc module hides `pthread_setname_np`, so this is the file behind it (proc(5),
+/// `/proc/[pid]/comm`); where it can't be written the thread keeps the program's name.
+private func nameThread(_ name: String) {
+  let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+  guard file >= 0 else { return }
+  let bytes = Array(name.utf8.prefix(15))
+  _ = write(file, bytes, bytes.count)
+  close(file)
 }

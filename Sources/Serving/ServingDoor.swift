@@ -1,6 +1,7 @@
 package import Inference
 internal import Pools
 internal import Routing
+internal import Synchronization
 
 /// The front door of one event loop: a request goes in here, to the pool that will answer it.
 ///
@@ -33,6 +34,7 @@ package final class ServingDoor {
   /// Pools that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
   private let toWake: UnsafeMutablePointer<Unmanaged<ModelPool>>
   private var toWakeCount = 0
+  private var hasCancelled = false
   /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
@@ -63,8 +65,19 @@ package final class ServingDoor {
     return .refused(error)
   }
 
+  /// Tells whoever holds an accepted request that nobody waits for its answer. It still comes back.
+  package func cancel(_ request: RequestPointer) {
+    request.pointee.cancelled.store(true, ordering: .relaxed)
+    hasCancelled = true
+  }
+
   /// Wakes every pool that got something since the last call. The loop calls it when it has read all that was there.
   package func endOfTurn() {
+    if hasCancelled {
+      // Which pool has which request is the pools' to know, and cancellations are rare: all look.
+      hasCancelled = false
+      for deployment in snapshot.deployments { deployment.pool.noticeCancellation() }
+    }
     for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.wake() } }
     toWakeCount = 0
   }

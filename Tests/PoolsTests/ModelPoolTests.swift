@@ -1,8 +1,5 @@
-import Backends
-import Glibc
 import Inference
 import Pools
-import Synchronization
 import Testing
 
 /// A model that stops at the start of every run until told to go on.
@@ -44,7 +41,7 @@ private struct HeldModel {
 }
 
 @Test func `a batch of one sees the request's own bytes, unless they are misaligned`() async throws {
-  let seen = Mutex<[UInt]>([])
+  let seen = Guarded<[UInt]>([])
   let model = ScriptedModel(.numbers) { (run) throws(InferenceError) in
     seen.withLock { $0.append(UInt(bitPattern: run.inputs[0].bytes.baseAddress)) }
     return try ScriptedModel.echo(run)
@@ -107,7 +104,7 @@ private struct HeldModel {
         .init(name: "text", datatype: .bytes, shape: [rows, 2], bytes: elements(strings)),
       ], requestedOutputs: wanted.map { ($0, 0) })
   }
-  let wanted = Mutex<UInt64>(0)
+  let wanted = Guarded<UInt64>(0)
   let held = HeldModel(signature) { (run) throws(InferenceError) in
     wanted.withLock { $0 = run.wanted }
     return try ScriptedModel.echo(run)

@@ -61,14 +61,14 @@ import Testing
       TensorMetadata(name: "x", datatype: .int64, shape: [-1, 3, -1]),
       TensorMetadata(name: "text", datatype: .bytes, shape: [-1, 2]),
     ], outputs: [TensorMetadata(name: "y", datatype: .int64, shape: [-1, 1])], isBatchable: true)
-  let shapes = Mutex<[[[Int64]]]>([])
+  let shapes = Guarded<[[[Int64]]]>([])
   let model = ScriptedModel(signature) { (run) throws(InferenceError) in
     let isZero = run.inputs.allSatisfy { $0.bytes.allSatisfy { $0 == 0 } }
     let sizes = run.inputs.map { Int64($0.bytes.count) }
     shapes.withLock { $0.append(run.inputs.map { Array($0.shape) } + [sizes + [isZero ? 1 : 0]]) }
     throw .internal("cold")
   }
-  let log = Mutex<[String]>([])
+  let log = Guarded<[String]>([])
   var configuration = ModelConfiguration(name: "scripted")
   configuration.maxBatchSize = 4
   let pool = ModelPool(

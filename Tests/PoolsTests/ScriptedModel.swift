@@ -1,27 +1,7 @@
 import Backends
-import Glibc
 import Inference
 import Pools
 import Synchronization
-
-/// A counting semaphore: how tests hold threads at a point and let them go on.
-final class Gate: @unchecked Sendable {
-  private let semaphore: UnsafeMutablePointer<sem_t>
-
-  init() {
-    semaphore = .allocate(capacity: 1)
-    semaphore.initialize(to: sem_t())
-    sem_init(semaphore, 0, 0)
-  }
-
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
-
-  func wait() { while sem_wait(semaphore) != 0 {} }
-  func open() { sem_post(semaphore) }
-}
 
 /// What a scripted run sees and gives.
 struct ScriptedRun {
@@ -91,7 +71,7 @@ final class ScriptedModel: LoadedModel {
   let liveInstances = Atomic<Int>(0)
   let madeInstances = Atomic<Int>(0)
   /// Rows of every run, in the order in which they began.
-  let runs = Mutex<[Int]>([])
+  let runs = Guarded<[Int]>([])
 
   init(
     _ signature: ModelSignature, instances: Int = 1, canInterrupt: Bool = true, failingInstance: Int? = nil,

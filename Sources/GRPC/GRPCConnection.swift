@@ -1,0 +1,205 @@
+internal import EventLoops
+internal import HTTP2
+internal import Inference
+internal import Transport
+
+/// Turns the events of one HTTP/2 connection into calls.
+final class GRPCConnection: ConnectionHandler {
+  private unowned(unsafe) let loop: GRPCLoop  // outlives its connections: the server drains before it goes
+
+  init(loop: GRPCLoop) { self.loop = loop }
+
+  func handle(_ event: HTTP2Event, on connection: Connection) {
+    guard let stream = event.stream else { return }
+    let call = stream.pointee.context?.assumingMemoryBound(to: Call.self)
+    switch event.kind {
+    case .headers: begin(stream, connection)
+    case .data:
+      if let call {
+        receive(event.bytes, call, stream, connection)
+      } else {
+        connection.consume(event.bytes.count, of: stream)
+      }
+    case .endOfStream: if let call { receiveEnd(call) }
+    case .drained: call?.pointee.serverStream?.outputDrained()
+    case .closed:
+      stream.pointee.context = nil
+      if let call { loop.streamClosed(call) }
+    case .trailers, .pingAcknowledged, .pingReceived, .goAway: break
+    }
+  }
+
+  // MARK: Headers
+
+  private func begin(_ stream: StreamPointer, _ connection: Connection) {
+    var head = RequestHead()
+    head.read(stream.pointee.headers)
+    if let refusal = head.refusal { return refuse(stream, refusal, connection) }
+
+    let call = loop.takeCall(stream: stream, connection: connection)
+    if stream.pointee.headersTooLarge {
+      let limit = loop.transport.limits.http2.maxHeaderListBytes
+      return loop.finish(call, GRPCStatus(.resourceExhausted, "the request's headers are over the limit of \(limit) bytes"))
+    }
+    if let timeout = head.timeout {
+      guard let nanoseconds = parseGRPCTimeout(timeout) else {
+        let given = String(decoding: timeout, as: UTF8.self)
+        return loop.finish(call, GRPCStatus(.internal, "grpc-timeout '\(given)' is not up to 8 digits and one of HMSmun"))
+      }
+      call.pointee.deadline = call.pointee.arrival.advanced(byNanoseconds: nanoseconds)
+    }
+    if let name = head.encoding {
+      guard let encoding = MessageEncoding(name: name) else {
+        let given = String(decoding: name, as: UTF8.self)
+        return loop.finish(
+          call, GRPCStatus(.unimplemented, "grpc-encoding '\(given)' is not known here; identity, gzip and deflate are"))
+      }
+      call.pointee.requestEncoding = encoding
+    }
+    let wanted = loop.options.responseEncoding
+    if wanted != .identity, let accepted = head.acceptEncoding, wanted.isAccepted(by: accepted) {
+      call.pointee.responseEncoding = wanted
+    }
+    guard let method = loop.methods.index(of: head.path) else {
+      return loop.finish(call, loop.methods.unknown(String(decoding: head.path, as: UTF8.self)))
+    }
+    call.pointee.method = method
+    if case .stream(let method) = loop.methods.entries[method].handler {
+      let serverStream = ServerStream(call)
+      call.pointee.serverStream = serverStream
+      call.pointee.isHandling = true
+      serverStream.open(method)
+    }
+    if call.pointee.phase == .receiving { loop.armTimer(call) }
+  }
+
+  /// A proper answer to a request that is not gRPC (gRPC over HTTP2, "Requests", Content-Type).
+  private func refuse(_ stream: StreamPointer, _ refusal: RequestHead.Refusal, _ connection: Connection) {
+    guard let session = connection.session else { return }
+    session.respond(stream, refusal.headers, endStream: false)
+    let text = refusal.text
+    session.enqueue(
+      Segment(bytes: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)), on: stream)
+    session.finish(stream)
+    session.resetAfterEnd(stream)
+    connection.setNeedsFlush()
+  }
+
+  // MARK: Body
+
+  private func receive(
+    _ bytes: UnsafeRawBufferPointer, _ call: CallPointer, _ stream: StreamPointer, _ connection: Connection
+  ) {
+    if call.pointee.phase == .receiving, let serverStream = call.pointee.serverStream, serverStream.isPaused {
+      serverStream.unconsumedBytes += bytes.count  // the window opens again when the handler resumes
+    } else {
+      connection.consume(bytes.count, of: stream)
+    }
+    guard call.pointee.phase == .receiving else { return }
+    call.pointee.lastProgress = loop.eventLoop.now
+    var rest = bytes
+    while call.pointee.phase == .receiving {
+      switch call.pointee.reader.read(&rest) {
+      case .needsMore: return
+      case .prefix(let isCompressed, let length): beginMessage(call, isCompressed: isCompressed, length: length)
+      case .complete:
+        call.pointee.reader.finish()
+        completeMessage(call)
+        if rest.isEmpty { return }
+      case .malformed(let flag):
+        fail(call, GRPCStatus(.internal, "a message's compression flag is \(flag); it is 0 or 1"))
+      }
+    }
+  }
+
+  private func beginMessage(_ call: CallPointer, isCompressed: Bool, length: Int) {
+    let limit = loop.transport.limits.maxMessageBytes
+    if length > limit {
+      return fail(
+        call, GRPCStatus(.resourceExhausted, "the message has \(length) bytes; the limit is \(limit) (max-message-bytes)"))
+    }
+    if isCompressed, call.pointee.requestEncoding == .identity {
+      return fail(call, GRPCStatus(.internal, "a message is flagged as compressed, but grpc-encoding names no encoding"))
+    }
+    if call.pointee.hasMessage {
+      return fail(call, GRPCStatus(.unimplemented, "a unary call takes one message; a second one came"))
+    }
+    guard loop.hold(length, for: call) else {
+      let memory = loop.transport.memory
+      return fail(
+        call,
+        GRPCStatus(
+          .resourceExhausted,
+          "the server holds \(memory.usedBytes) bytes of messages; \(length) more are over its limit of "
+            + "\(memory.limitBytes) (memory-bytes)"))
+    }
+    call.pointee.isMessageCompressed = isCompressed
+    call.pointee.message = loop.buffers.take(byteCount: length)
+    call.pointee.reader.begin(into: call.pointee.message.bytes)
+  }
+
+  private func completeMessage(_ call: CallPointer) {
+    if call.pointee.isMessageCompressed {
+      guard decompress(call) else { return }
+    }
+    if let serverStream = call.pointee.serverStream {
+      let message = call.pointee.message
+      call.pointee.message = .none
+      serverStream.deliver(message, wasCompressed: call.pointee.isMessageCompressed)
+    } else {
+      call.pointee.hasMessage = true
+    }
+  }
+
+  /// Replaces the message by its decompressed form. False if the call has failed.
+  private func decompress(_ call: CallPointer) -> Bool {
+    let limit = loop.transport.limits.maxMessageBytes
+    let compressed = call.pointee.message
+    do throws(MessageEncoding.DecompressionError) {
+      let plain = try call.pointee.requestEncoding.decompress(UnsafeRawBufferPointer(compressed.bytes), limit: limit)
+      guard loop.hold(plain.count, for: call) else {
+        fail(call, GRPCStatus(.resourceExhausted, "the server's memory limit is reached (memory-bytes)"))
+        return false
+      }
+      call.pointee.message = loop.buffers.take(byteCount: plain.count)
+      call.pointee.message.bytes.copyBytes(from: plain)
+      loop.buffers.give(compressed)
+      return true
+    } catch {
+      switch error {
+      case .tooLarge:
+        let text = "the message is over \(limit) bytes after decompression (max-message-bytes)"
+        fail(call, GRPCStatus(.resourceExhausted, text))
+      case .corrupt:
+        fail(call, GRPCStatus(.internal, "the message is not valid \(call.pointee.requestEncoding.name)"))
+      }
+      return false
+    }
+  }
+
+  private func receiveEnd(_ call: CallPointer) {
+    guard call.pointee.phase == .receiving else { return }
+    if call.pointee.reader.isInside {
+      return fail(call, GRPCStatus(.internal, "the request ended inside a message"))
+    }
+    if let serverStream = call.pointee.serverStream {
+      call.pointee.phase = .handling
+      return serverStream.deliverEnd()
+    }
+    guard call.pointee.hasMessage else {
+      return loop.finish(call, GRPCStatus(.unimplemented, "a unary call takes one message; none came"))
+    }
+    guard case .unary(let method) = loop.methods.entries[call.pointee.method].handler else { return }
+    loop.tellConnectionOfHeldBytes(call)
+    call.pointee.phase = .handling
+    call.pointee.isHandling = true
+    if call.pointee.deadline < .never {
+      loop.armTimer(call)
+    } else {
+      loop.eventLoop.timers.disarm(call.pointee.timer)
+    }
+    method.handle(UnaryCall(call))
+  }
+
+  private func fail(_ call: CallPointer, _ status: GRPCStatus) { loop.abandon(call, status) }
+}

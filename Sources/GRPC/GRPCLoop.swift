@@ -1,0 +1,342 @@
+package import EventLoops
+internal import HTTP2
+internal import Inference
+package import Transport
+
+/// How the gRPC layer answers, beside the transport's limits.
+package struct GRPCOptions: Sendable {
+  /// Encoding of answers for clients that accept it. Compressing tensors rarely pays.
+  package var responseEncoding = MessageEncoding.identity
+  /// Most bytes that decoding and answering one call may take beside its messages.
+  package var arenaBytes = 8 << 20
+
+  package init() {}
+}
+
+/// gRPC on one event loop: the method table, recycled calls and message buffers, and the answers on their way out.
+package final class GRPCLoop {
+  package let transport: TransportLoop
+  package let options: GRPCOptions
+  package let buffers = MessageBufferPool()
+  package var methods = MethodTable()
+  package var eventLoop: EventLoop { transport.loop }
+  /// Calls that were begun and are not recycled yet.
+  package private(set) var callCount = 0
+
+  private var freeCalls: [CallPointer] = []
+  private static let keepCalls = 4096
+
+  package init(transport: TransportLoop, options: GRPCOptions = GRPCOptions()) {
+    self.transport = transport
+    self.options = options
+  }
+
+  deinit { for call in freeCalls { destroy(call) } }
+
+  /// The handler of one new connection.
+  package func makeConnectionHandler() -> any ConnectionHandler { GRPCConnection(loop: self) }
+
+  // MARK: Calls
+
+  func takeCall(stream: StreamPointer, connection: Connection) -> CallPointer {
+    callCount += 1
+    let call = freeCalls.popLast() ?? makeCall(connection)
+    call.pointee.stream = stream
+    call.pointee.connection = .passUnretained(connection)
+    call.pointee.arrival = eventLoop.now
+    call.pointee.lastProgress = eventLoop.now
+    stream.pointee.context = UnsafeMutableRawPointer(call)
+    return call
+  }
+
+  private func makeCall(_ connection: Connection) -> CallPointer {
+    let call = CallPointer.allocate(capacity: 1)
+    let arena = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+    arena.initialize(to: Arena(keepBytes: 4096, limitBytes: options.arenaBytes))
+    let timer = UnsafeMutablePointer<TimerNode>.allocate(capacity: 1)
+    timer.initialize(to: TimerNode(context: UnsafeMutableRawPointer(call), fire: callTimerFired))
+    call.initialize(
+      to: Call(
+        connection: .passUnretained(connection), loop: .passUnretained(self), arena: arena, timer: timer))
+    return call
+  }
+
+  private func destroy(_ call: CallPointer) {
+    call.pointee.timer.deallocate()
+    call.pointee.arena.deinitialize(count: 1)
+    call.pointee.arena.deallocate()
+    call.pointee.initialMetadata.deallocate()
+    call.pointee.trailingMetadata.deallocate()
+    call.deinitialize(count: 1)
+    call.deallocate()
+  }
+
+  /// Recycles the call if neither its stream nor its handler needs it any more.
+  func recycleIfDone(_ call: CallPointer) {
+    guard call.pointee.stream == nil, !call.pointee.isHandling else { return }
+    eventLoop.timers.disarm(call.pointee.timer)
+    buffers.give(call.pointee.message)
+    call.pointee.message = .none
+    transport.memory.release(call.pointee.heldBytes + call.pointee.outputHeldBytes)
+    call.pointee.heldBytes = 0
+    call.pointee.outputHeldBytes = 0
+    call.pointee.arena.pointee.reset()
+    call.pointee.deadline = .never
+    call.pointee.reader = MessageReader()
+    call.pointee.isMessageCompressed = false
+    call.pointee.hasMessage = false
+    call.pointee.lastPendingBytes = 0
+    call.pointee.requestEncoding = .identity
+    call.pointee.responseEncoding = .identity
+    call.pointee.compressesNext = true
+    call.pointee.phase = .receiving
+    call.pointee.hasSentHeaders = false
+    call.pointee.serverStream = nil
+    call.pointee.context = nil
+    if call.pointee.initialMetadata.count > 0 { call.pointee.initialMetadata.reset() }
+    if call.pointee.trailingMetadata.count > 0 { call.pointee.trailingMetadata.reset() }
+    callCount -= 1
+    if freeCalls.count < Self.keepCalls {
+      freeCalls.append(call)
+    } else {
+      destroy(call)
+    }
+  }
+
+  // MARK: Memory
+
+  /// Takes bytes for what the call receives from the server's budget; false if they do not fit.
+  func hold(_ count: Int, for call: CallPointer) -> Bool {
+    guard transport.memory.reserve(count) else { return false }
+    call.pointee.heldBytes += count
+    return true
+  }
+
+  /// Counts the call's bytes against its connection: from now on they go without more from the client, so keeping the
+  /// connection's window shut until they do cannot lock up.
+  func tellConnectionOfHeldBytes(_ call: CallPointer) {
+    guard call.pointee.stream != nil else { return }
+    let more = call.pointee.heldBytes + call.pointee.outputHeldBytes - call.pointee.connectionHeldBytes
+    call.pointee.connectionHeldBytes += more
+    call.pointee.connection._withUnsafeGuaranteedRef { $0.hold(more) }
+  }
+
+  /// Counts what waits to be sent on the call's stream. An answer that is there already is never refused; instead new
+  /// requests are, while the budget is overdrawn.
+  private func holdOutput(of call: CallPointer, _ stream: StreamPointer) {
+    let more = stream.pointee.pendingBytes - call.pointee.outputHeldBytes
+    transport.memory.take(more)
+    call.pointee.outputHeldBytes += more
+    tellConnectionOfHeldBytes(call)
+  }
+
+  // MARK: Answers
+
+  func reply(_ call: CallPointer, _ segments: UnsafeMutableBufferPointer<Segment>) {
+    call.pointee.isHandling = false
+    guard call.pointee.phase == .handling, call.pointee.stream != nil else {
+      for segment in segments { segment.owner?.release() }
+      return recycleIfDone(call)
+    }
+    send(segments, on: call)
+    finish(call, .ok)
+  }
+
+  func reply(_ call: CallPointer, copying message: [UInt8]) {
+    let block = OutgoingMessage(message)
+    withUnsafeTemporaryAllocation(of: Segment.self, capacity: 1) { segments in
+      segments.initializeElement(at: 0, to: Segment(bytes: block.bytes, owner: .passRetained(block)))
+      reply(call, segments)
+    }
+  }
+
+  func fail(_ call: CallPointer, _ status: GRPCStatus) {
+    call.pointee.isHandling = false
+    guard call.pointee.phase != .abandoned, call.pointee.phase != .sending, call.pointee.stream != nil else {
+      return recycleIfDone(call)
+    }
+    finish(call, status)
+  }
+
+  /// Sends one message; its first segment begins with room for the prefix.
+  func send(_ segments: UnsafeMutableBufferPointer<Segment>, on call: CallPointer) {
+    guard let stream = call.pointee.stream, let first = segments.first?.bytes.baseAddress else { return }
+    call.pointee.connection._withUnsafeGuaranteedRef { connection in
+      guard let session = connection.session else { return }
+      if !call.pointee.hasSentHeaders { sendHeaders(on: call, session, endStream: false) }
+      var total = -MessagePrefix.byteCount
+      for segment in segments { total += segment.bytes.count }
+      if call.pointee.responseEncoding != .identity, call.pointee.compressesNext, total > 0 {
+        sendCompressed(segments, on: call, stream, session)
+      } else {
+        let room = UnsafeMutableRawPointer(mutating: first)
+        MessagePrefix.write(to: room, isCompressed: false, length: total)
+        for segment in segments { session.enqueue(segment, on: stream) }
+      }
+      holdOutput(of: call, stream)
+      connection.setNeedsFlush()
+    }
+  }
+
+  private func sendCompressed(
+    _ segments: UnsafeMutableBufferPointer<Segment>, on call: CallPointer, _ stream: StreamPointer,
+    _ session: HTTP2Session
+  ) {
+    var parts = segments.map(\.bytes)
+    parts[0] = UnsafeRawBufferPointer(rebasing: parts[0].dropFirst(MessagePrefix.byteCount))
+    let message = CompressedMessage(parts, encoding: call.pointee.responseEncoding)
+    for segment in segments { segment.owner?.release() }
+    session.enqueue(Segment(bytes: message.bytes, owner: .passRetained(message)), on: stream)
+  }
+
+  private func sendHeaders(on call: CallPointer, _ session: HTTP2Session, endStream: Bool) {
+    guard let stream = call.pointee.stream else { return }
+    call.pointee.hasSentHeaders = true
+    if call.pointee.initialMetadata.count == 0, call.pointee.responseEncoding == .identity {
+      session.respond(stream, AnswerHeaders.ok, endStream: endStream)
+      return
+    }
+    var block = AnswerHeaders.block()
+    defer { block.deallocate() }
+    if call.pointee.responseEncoding != .identity {
+      block.append(name: "grpc-encoding", value: "\(call.pointee.responseEncoding.name)")
+    }
+    block.append(contentsOf: call.pointee.initialMetadata)
+    session.respond(stream, block, endStream: endStream)
+  }
+
+  /// Ends the call with a status: as trailers, or as the whole answer if nothing was sent (gRPC over HTTP2, "Responses",
+  /// Trailers-Only).
+  func finish(_ call: CallPointer, _ status: GRPCStatus) {
+    guard let stream = call.pointee.stream else { return recycleIfDone(call) }
+    let stillSending = call.pointee.phase == .receiving
+    call.pointee.phase = .sending
+    call.pointee.connection._withUnsafeGuaranteedRef { connection in
+      guard let session = connection.session else { return }
+      if call.pointee.hasSentHeaders {
+        if status.code == .ok, status.message.isEmpty, call.pointee.trailingMetadata.count == 0 {
+          session.finish(stream, trailers: AnswerHeaders.okTrailers)
+        } else {
+          var block = HeaderBlock()
+          status.write(to: &block)
+          block.append(contentsOf: call.pointee.trailingMetadata)
+          session.finish(stream, trailers: block)
+          block.deallocate()
+        }
+      } else {
+        var block = AnswerHeaders.block()
+        status.write(to: &block)
+        block.append(contentsOf: call.pointee.initialMetadata)
+        block.append(contentsOf: call.pointee.trailingMetadata)
+        session.respond(stream, block, endStream: true)
+        block.deallocate()
+      }
+      // RFC 9113 §8.1: a complete answer before the request's end is followed by RST_STREAM(NO_ERROR).
+      if stillSending { session.resetAfterEnd(stream) }
+      connection.setNeedsFlush()
+    }
+    armTimer(call)
+  }
+
+  // MARK: Time
+
+  /// The nearest of the call's deadline, and the time by which it must have made progress.
+  func armTimer(_ call: CallPointer) {
+    var due = call.pointee.phase == .sending ? Instant.never : call.pointee.deadline
+    let mayStall = call.pointee.phase == .sending || (call.pointee.phase == .receiving && call.pointee.serverStream == nil)
+    if mayStall {
+      let stall = transport.limits.stallTimeout.wholeNanoseconds
+      due = min(due, call.pointee.lastProgress.advanced(byNanoseconds: stall))
+    }
+    if due < .never { eventLoop.timers.arm(call.pointee.timer, at: due) }
+  }
+
+  fileprivate func timerFired(_ call: CallPointer) {
+    let now = eventLoop.now
+    switch call.pointee.phase {
+    case .receiving, .handling:
+      if call.pointee.deadline <= now {
+        return abandon(call, GRPCStatus(.deadlineExceeded, "the call's deadline passed before its answer was there"))
+      }
+      if call.pointee.phase == .receiving, call.pointee.serverStream == nil, hasStalled(call, now) {
+        let waited = transport.limits.stallTimeout
+        return abandon(call, GRPCStatus(.cancelled, "no byte of the request came for \(waited); the call is dropped"))
+      }
+    case .sending:
+      guard let stream = call.pointee.stream else { return }
+      if stream.pointee.pendingBytes != call.pointee.lastPendingBytes {
+        call.pointee.lastPendingBytes = stream.pointee.pendingBytes
+        call.pointee.lastProgress = now
+      } else if hasStalled(call, now) {
+        call.pointee.connection._withUnsafeGuaranteedRef { connection in
+          connection.session?.reset(stream, code: .cancel)
+          connection.setNeedsFlush()
+        }
+        return
+      }
+    case .abandoned: return
+    }
+    armTimer(call)
+  }
+
+  private func hasStalled(_ call: CallPointer, _ now: Instant) -> Bool {
+    now.nanoseconds(since: call.pointee.lastProgress) >= transport.limits.stallTimeout.wholeNanoseconds
+  }
+
+  /// Ends the call for the client now; the handler, if it has it, is told.
+  func abandon(_ call: CallPointer, _ status: GRPCStatus) {
+    let wasHandling = call.pointee.isHandling
+    finish(call, status)
+    if wasHandling { call.pointee.phase = .abandoned }
+    tellHandler(call)
+  }
+
+  /// The stream is closed, for whatever reason.
+  func streamClosed(_ call: CallPointer) {
+    call.pointee.connection._withUnsafeGuaranteedRef { $0.letGo(call.pointee.connectionHeldBytes) }
+    call.pointee.connectionHeldBytes = 0
+    call.pointee.stream = nil
+    eventLoop.timers.disarm(call.pointee.timer)
+    if call.pointee.phase != .abandoned {
+      call.pointee.phase = .abandoned
+      tellHandler(call)
+    }
+    recycleIfDone(call)
+  }
+
+  private func tellHandler(_ call: CallPointer) {
+    if let stream = call.pointee.serverStream {
+      stream.lost()
+    } else if call.pointee.isHandling, case .unary(let method) = methods.entries[call.pointee.method].handler {
+      method.cancelled(UnaryCall(call))
+    }
+  }
+}
+
+private func callTimerFired(_ context: UnsafeMutableRawPointer) {
+  let call = context.assumingMemoryBound(to: Call.self)
+  call.pointee.loop._withUnsafeGuaranteedRef { $0.timerFired(call) }
+}
+
+/// Header lists that are the same for every answer.
+enum AnswerHeaders {
+  static let ok = PreparedHeaders([
+    (":status", "200"), ("content-type", "application/grpc"), ("grpc-accept-encoding", "identity,deflate,gzip"),
+  ])
+  static let okTrailers = PreparedHeaders([("grpc-status", "0")])
+
+  static func block() -> HeaderBlock {
+    var block = HeaderBlock()
+    block.append(name: ":status", value: "200")
+    block.append(name: "content-type", value: "application/grpc")
+    block.append(name: "grpc-accept-encoding", value: "identity,deflate,gzip")
+    return block
+  }
+}
+
+extension HeaderBlock {
+  mutating func append(contentsOf other: borrowing HeaderBlock) {
+    var cursor = 0
+    while let field = other.next(&cursor) { append(name: field.name, value: field.value) }
+  }
+}

@@ -1,0 +1,112 @@
+package import EventLoops
+internal import Glibc
+package import Transport
+
+/// Event loops with listeners and a method table each: a gRPC server that starts, drains and stops.
+package final class GRPCServer {
+  package struct Configuration: Sendable {
+    package var addresses: [SocketAddress]
+    package var loopCount: Int
+    package var limits = ServerLimits()
+    package var options = GRPCOptions()
+    package var tls: TLSConfiguration?
+
+    package init(addresses: [SocketAddress], loopCount: Int) {
+      self.addresses = addresses
+      self.loopCount = loopCount
+    }
+  }
+
+  /// Where the server listens, with the ports that the system chose for those given as 0.
+  package private(set) var addresses: [SocketAddress] = []
+  package let memory: MemoryBudget
+
+  private let configuration: Configuration
+  private let hosts: [Host]
+  private var threads: [OwnThread] = []
+
+  /// One event loop and what lives on it.
+  private final class Host: @unchecked Sendable {  // after start, its thread's alone
+    let loop: EventLoop
+    let transport: TransportLoop
+    let grpc: GRPCLoop
+    var listeners: [Listener] = []
+
+    init(index: Int, configuration: Configuration, memory: MemoryBudget) throws(SystemError) {
+      loop = try EventLoop(index: index)
+      transport = TransportLoop(loop: loop, limits: configuration.limits, memory: memory)
+      grpc = GRPCLoop(transport: transport, options: configuration.options)
+    }
+  }
+
+  /// Makes the loops and binds the addresses; nothing is accepted before `start`.
+  ///
+  /// - Parameter methods: Called once for each loop, so that every loop has handlers of its own.
+  /// - Throws: `SystemError` for an address that can't be had, `TLSError` for a certificate or key.
+  package init(_ configuration: Configuration, methods: (GRPCLoop) throws -> MethodTable) throws {
+    self.configuration = configuration
+    let memory = MemoryBudget(limitBytes: configuration.limits.memoryBytes)
+    self.memory = memory
+    hosts = try (0..<configuration.loopCount).map { index throws in
+      try Host(index: index, configuration: configuration, memory: memory)
+    }
+    let tls = try configuration.tls.map { try TLSContext(server: $0) }
+    for host in hosts {
+      host.grpc.methods = try methods(host.grpc)
+      // After the handlers' own work: what they answered leaves in one write.
+      host.loop.atEndOfTurn { [transport = host.transport] in transport.flush() }
+    }
+    for address in configuration.addresses { try listen(on: address, tls: tls) }
+  }
+
+  private func listen(on address: SocketAddress, tls: TLSContext?) throws {
+    var address = address
+    var shared: Int32 = -1  // a Unix socket is one for all loops
+    for host in hosts {
+      let socket: Socket
+      switch address {
+      case .unix where shared >= 0:
+        socket = Socket(owning: fcntl(shared, F_DUPFD_CLOEXEC, 0))
+      case .unix:
+        socket = try Socket.listen(on: address, sharesPort: false)
+        shared = socket.descriptor
+      case .tcp(let name, _):
+        socket = try Socket.listen(on: address, sharesPort: true)
+        address = .tcp(host: name, port: socket.localPort)
+      }
+      host.listeners.append(
+        try Listener(socket, tls: tls, on: host.transport) { [grpc = host.grpc] in grpc.makeConnectionHandler() })
+    }
+    addresses.append(address)
+  }
+
+  /// Begins to serve, on threads of its own.
+  package func start() throws(SystemError) {
+    for host in hosts { threads.append(try OwnThread { host.loop.run() }) }
+  }
+
+  /// Stops listening, lets running calls finish, and returns when the last connection is closed, at most `grace` and a
+  /// moment later.
+  package func drain(grace: Duration) {
+    let latch = Latch(count: hosts.count)
+    for host in hosts {
+      host.loop.execute {
+        for listener in host.listeners { listener.stop() }
+        host.listeners = []
+        host.transport.drain(grace: grace) { latch.countDown() }
+      }
+    }
+    latch.wait()
+    for case .unix(let path) in configuration.addresses { unlink(path) }
+  }
+
+  /// Ends the loops and waits for their threads. Call `drain` first.
+  package func stop() {
+    for host in hosts {
+      host.loop.execute { host.transport.closeAll() }
+      host.loop.stop()
+    }
+    for thread in threads { thread.join() }
+    threads = []
+  }
+}

@@ -1,0 +1,62 @@
+/// The bytes of one received message, in a block that is recycled.
+///
+/// `bytes` begins where the message does. The block begins up to 63 bytes earlier: see `MessageBufferPool.take`.
+package struct MessageBuffer {
+  package fileprivate(set) var bytes: UnsafeMutableRawBufferPointer
+  fileprivate var block: UnsafeMutableRawPointer?
+  fileprivate var sizeClass = 0
+
+  package static var none: MessageBuffer {
+    MessageBuffer(bytes: UnsafeMutableRawBufferPointer(start: nil, count: 0), block: nil)
+  }
+}
+
+/// Blocks for received messages, recycled by size: one an event loop.
+///
+/// Large blocks are kept on purpose. glibc hands memory over 128 KiB back to the kernel at `free`, and faulting the pages
+/// in again for the next request can cost three times the request (docs/performance.md).
+package final class MessageBufferPool {
+  private static let smallest = 512
+  private static let classCount = 14  // 512 B to 4 MiB
+  private static let keepBytesPerClass = 16 << 20
+
+  private var free: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: classCount)
+  /// Where in a message the tensor bytes began last, modulo 64: clients send the same layout again and again.
+  private var lastTensorOffset = 0
+
+  package init() {}
+
+  deinit { for list in free { for block in list { block.deallocate() } } }
+
+  /// Room for a message. It is placed so that, if its tensor begins where the last message's did, the tensor is aligned
+  /// to 64 bytes and can be handed to a model without a copy.
+  package func take(byteCount: Int) -> MessageBuffer {
+    let needed = byteCount + 64
+    let sizeClass = Self.sizeClass(of: needed)
+    let block: UnsafeMutableRawPointer
+    if sizeClass < Self.classCount {
+      block = free[sizeClass].popLast() ?? .allocate(byteCount: Self.smallest << sizeClass, alignment: 64)
+    } else {
+      block = .allocate(byteCount: needed, alignment: 64)
+    }
+    let start = (64 - lastTensorOffset) % 64
+    return MessageBuffer(
+      bytes: UnsafeMutableRawBufferPointer(start: block + start, count: byteCount), block: block, sizeClass: sizeClass)
+  }
+
+  package func give(_ buffer: MessageBuffer) {
+    guard let block = buffer.block else { return }
+    let sizeClass = buffer.sizeClass
+    guard sizeClass < Self.classCount, free[sizeClass].count < Self.keepBytesPerClass / (Self.smallest << sizeClass)
+    else { return block.deallocate() }
+    free[sizeClass].append(block)
+  }
+
+  /// Remembers where the first tensor of a message began.
+  package func noteTensorOffset(_ offset: Int) { lastTensorOffset = offset & 63 }
+
+  private static func sizeClass(of byteCount: Int) -> Int {
+    guard byteCount > smallest else { return 0 }
+    return Int.bitWidth - (byteCount - 1).leadingZeroBitCount - smallest.trailingZeroBitCount
+  }
+}

@@ -1,0 +1,327 @@
+internal import CNghttp2
+package import Inference
+
+/// What a session announces to its peer and holds it to.
+package struct HTTP2Settings: Sendable {
+  /// Streams that the peer may have open at once.
+  package var maxConcurrentStreams: UInt32 = 1000
+  /// Bytes of one stream's body that the peer may send ahead.
+  package var streamWindowBytes: Int32 = (1 << 24) - 1
+  /// Bytes of all streams' bodies that the peer may send ahead.
+  package var connectionWindowBytes: Int32 = 1 << 26
+  /// Sum of name + value + 32 over a header list (RFC 9113 §6.5.2). Past it the stream's headers are incomplete and it
+  /// should be refused; past four times as much it is reset.
+  package var maxHeaderListBytes = 16 * 1024
+  /// Streams that the peer may reset at once, and per second after that (CVE-2023-44487).
+  package var resetBurst: UInt64 = 10_000
+  package var resetsPerSecond: UInt64 = 1000
+
+  package init() {}
+}
+
+/// One HTTP/2 connection over nghttp2: bytes in, events out; answers in, bytes out. Does no I/O and holds no clock.
+///
+/// Not `Sendable`: it belongs to the connection that made it and never leaves that thread. A class, because nghttp2 keeps
+/// a pointer back to it for as long as the session lives.
+///
+/// ```
+/// receive(bytes) ─▶ events ─▶ the caller: respond, enqueue, finish, reset, consume
+/// collectOutput(buffer) ─▶ one write ─▶ events (streams that closed)
+/// ```
+package final class HTTP2Session {
+  package enum Role { case server, client }
+
+  package let role: Role
+  package let settings: HTTP2Settings
+  /// Live streams: begun and not yet recycled.
+  package private(set) var streamCount = 0
+
+  var session: OpaquePointer?
+  let store: StreamStore
+  var flood: FloodGuard
+  var now: Instant
+  /// Set while `collectOutput` runs.
+  var output: OutputBuffer?
+  /// Set when `sendBody` found the buffer full.
+  var isBlocked = false
+  private var streams: StreamPointer?
+  private var events: UnsafeMutablePointer<HTTP2Event>
+  private var eventCapacity = 64
+  private var eventCount = 0
+
+  /// - Throws: `HTTP2Error` only when memory runs out.
+  package init(
+    role: Role, settings: HTTP2Settings = HTTP2Settings(), streams store: StreamStore, now: Instant
+  ) throws(HTTP2Error) {
+    self.role = role
+    self.settings = settings
+    self.store = store
+    self.now = now
+    flood = FloodGuard(now: now)
+    events = .allocate(capacity: eventCapacity)
+
+    var callbacks: OpaquePointer?
+    try check(nghttp2_session_callbacks_new(&callbacks))
+    defer { nghttp2_session_callbacks_del(callbacks) }
+    setCallbacks(callbacks)
+    var option: OpaquePointer?
+    try check(nghttp2_option_new(&option))
+    defer { nghttp2_option_del(option) }
+    nghttp2_option_set_no_auto_window_update(option, 1)
+    nghttp2_option_set_no_closed_streams(option, 1)
+    nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
+
+    // Unretained: `deinit` deletes the session, so nghttp2 does not outlive `self`.
+    let userData = Unmanaged.passUnretained(self).toOpaque()
+    switch role {
+    case .server: try check(nghttp2_session_server_new2(&session, callbacks, userData, option))
+    case .client: try check(nghttp2_session_client_new2(&session, callbacks, userData, option))
+    }
+    try submitSettings()
+  }
+
+  deinit {
+    nghttp2_session_del(session)
+    // nghttp2 does not report the streams that were open: they are ours to recycle.
+    while let stream = streams {
+      streams = stream.pointee.next
+      store.give(stream)
+    }
+    events.deallocate()
+  }
+
+  private func submitSettings() throws(HTTP2Error) {
+    var entries: [nghttp2_settings_entry] = [
+      .init(settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue), value: UInt32(settings.streamWindowBytes)),
+      .init(
+        settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue), value: UInt32(settings.maxHeaderListBytes)),
+    ]
+    switch role {
+    case .server:
+      entries.append(
+        .init(
+          settings_id: Int32(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS.rawValue), value: settings.maxConcurrentStreams))
+    case .client:
+      entries.append(.init(settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0))
+    }
+    try check(nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), entries, entries.count))
+    let flags = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+    try check(nghttp2_session_set_local_window_size(session, flags, 0, settings.connectionWindowBytes))
+  }
+
+  // MARK: In
+
+  /// Feeds bytes from the peer. What they meant is in the events afterwards, also when it throws.
+  package func receive(_ bytes: UnsafeRawBufferPointer, at now: Instant) throws(HTTP2Error) {
+    self.now = now
+    let count = nghttp2_session_mem_recv(session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    if count < 0 { throw HTTP2Error(code: Int32(count), description: describe(Int32(count))) }
+  }
+
+  /// Hands over the next event recorded by `receive` or `collectOutput`, in order. Handling one may record more.
+  package func forEachEvent(_ body: (HTTP2Event) -> Void) {
+    var index = 0
+    while index < eventCount {
+      body(events[index])
+      index += 1
+    }
+    eventCount = 0
+  }
+
+  /// Returns window for body bytes that were received: to the stream and to the connection.
+  package func consume(_ count: Int, of stream: StreamPointer) {
+    if !stream.pointee.isClosed { nghttp2_session_consume_stream(session, stream.pointee.id, count) }
+    nghttp2_session_consume_connection(session, count)
+  }
+
+  /// Returns window to the stream alone; the connection's share is kept back until `consumeConnection`.
+  package func consumeStream(_ count: Int, of stream: StreamPointer) {
+    if !stream.pointee.isClosed { nghttp2_session_consume_stream(session, stream.pointee.id, count) }
+  }
+
+  package func consumeConnection(_ count: Int) { nghttp2_session_consume_connection(session, count) }
+
+  /// Gives back a closed stream; call it once for each `closed` event.
+  package func recycle(_ stream: StreamPointer) {
+    if let previous = stream.pointee.previous {
+      previous.pointee.next = stream.pointee.next
+    } else {
+      streams = stream.pointee.next
+    }
+    stream.pointee.next?.pointee.previous = stream.pointee.previous
+    streamCount -= 1
+    store.give(stream)
+  }
+
+  /// Records a `closed` event for every stream that is still open: the connection is lost.
+  package func abandonStreams() {
+    var next = streams
+    while let stream = next {
+      next = stream.pointee.next
+      if !stream.pointee.isClosed {
+        stream.pointee.isClosed = true
+        record(HTTP2Event(kind: .closed, stream: stream, code: UInt32(NGHTTP2_CANCEL.rawValue)))
+      }
+    }
+  }
+
+  // MARK: Out
+
+  /// Sends response headers. With `endStream` they are the whole answer.
+  package func respond(_ stream: StreamPointer, _ headers: PreparedHeaders, endStream: Bool) {
+    submitResponse(stream, headers.fields, headers.count, endStream)
+  }
+
+  package func respond(_ stream: StreamPointer, _ headers: borrowing HeaderBlock, endStream: Bool) {
+    headers.withFields { fields, count in submitResponse(stream, fields, count, endStream) }
+  }
+
+  /// Opens a stream as a client. Nil when the peer or the connection allows no more.
+  package func request(_ headers: borrowing HeaderBlock, endStream: Bool) -> StreamPointer? {
+    let stream = store.take(id: 0)
+    let id = headers.withFields { fields, count in
+      var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
+      if endStream { return nghttp2_submit_request(session, nil, fields, count, nil, stream) }
+      return nghttp2_submit_request(session, nil, fields, count, &provider, stream)
+    }
+    guard id > 0 else {
+      store.give(stream)
+      return nil
+    }
+    stream.pointee.begin(id: id)
+    link(stream)
+    if endStream { stream.pointee.ending = .plain }
+    return stream
+  }
+
+  /// Adds bytes to the stream's body. They leave as the peer's windows allow.
+  ///
+  /// - Parameter segment: Its owner's count is taken over. Without an owner the bytes must stay until the stream's
+  ///   `closed` event.
+  package func enqueue(_ segment: Segment, on stream: StreamPointer) {
+    guard !stream.pointee.isClosed else {
+      segment.owner?.release()
+      return
+    }
+    stream.pointee.append(segment)
+    resume(stream)
+  }
+
+  /// Ends the stream after what waits.
+  package func finish(_ stream: StreamPointer) { end(stream, .plain) }
+
+  package func finish(_ stream: StreamPointer, trailers: PreparedHeaders) { end(stream, .prepared(trailers)) }
+
+  package func finish(_ stream: StreamPointer, trailers: borrowing HeaderBlock) {
+    var cursor = 0
+    while let field = trailers.next(&cursor) {
+      stream.pointee.outgoingTrailers.append(name: field.name, value: field.value)
+    }
+    end(stream, .trailers)
+  }
+
+  /// Resets a stream: `code` as in RFC 9113 §7.
+  package func reset(_ stream: StreamPointer, code: HTTP2ErrorCode) {
+    guard !stream.pointee.isClosed else { return }
+    stream.pointee.wasResetHere = true
+    nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream.pointee.id, code.rawValue)
+  }
+
+  /// Resets the stream with NO_ERROR once its END_STREAM is sent: the answer is complete, and the rest of the request is
+  /// not wanted (RFC 9113 §8.1). At once would be too soon: a RST_STREAM overtakes the stream's DATA.
+  package func resetAfterEnd(_ stream: StreamPointer) { stream.pointee.resetsAfterEnd = true }
+
+  package func ping() { nghttp2_submit_ping(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nil) }
+
+  /// Says that no new streams should be opened; those on their way are still taken (RFC 9113 §6.8).
+  package func announceShutdown() { nghttp2_submit_shutdown_notice(session) }
+
+  /// Refuses every stream after those seen so far.
+  package func goAway(code: HTTP2ErrorCode, reason: String = "") {
+    let last = nghttp2_session_get_last_proc_stream_id(session)
+    let flags = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+    Array(reason.utf8).withUnsafeBufferPointer {
+      _ = nghttp2_submit_goaway(session, flags, last, code.rawValue, $0.baseAddress, $0.count)
+    }
+  }
+
+  /// Sends GOAWAY and closes the session: `isFinished` holds once it is sent.
+  package func terminate(code: HTTP2ErrorCode) { nghttp2_session_terminate_session(session, code.rawValue) }
+
+  /// Moves what is ready to be sent into `buffer`, until there is no more or it is full.
+  ///
+  /// - Returns: Whether there may be more.
+  package func collectOutput(into buffer: OutputBuffer) throws(HTTP2Error) -> Bool {
+    output = buffer
+    isBlocked = false
+    defer { output = nil }
+    while !buffer.isFull {
+      var bytes: UnsafePointer<UInt8>?
+      let count = nghttp2_session_mem_send(session, &bytes)
+      if count < 0 { throw HTTP2Error(code: Int32(count), description: describe(Int32(count))) }
+      if count == 0 { return isBlocked }
+      buffer.append(copying: UnsafeRawBufferPointer(start: bytes, count: count))
+    }
+    return true
+  }
+
+  package var wantsToWrite: Bool { nghttp2_session_want_write(session) != 0 }
+
+  /// Nothing more will come or go: close the socket once what was collected is written.
+  package var isFinished: Bool {
+    nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
+  }
+
+  // MARK: Inside
+
+  private func submitResponse(
+    _ stream: StreamPointer, _ fields: UnsafePointer<nghttp2_nv>, _ count: Int, _ endStream: Bool
+  ) {
+    guard !stream.pointee.isClosed else { return }
+    if endStream {
+      stream.pointee.ending = .plain
+      nghttp2_submit_response(session, stream.pointee.id, fields, count, nil)
+    } else {
+      var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
+      nghttp2_submit_response(session, stream.pointee.id, fields, count, &provider)
+    }
+  }
+
+  private func end(_ stream: StreamPointer, _ ending: HTTP2Stream.Ending) {
+    guard !stream.pointee.isClosed else { return }
+    stream.pointee.ending = ending
+    resume(stream)
+  }
+
+  private func resume(_ stream: StreamPointer) {
+    guard stream.pointee.isDeferred else { return }
+    stream.pointee.isDeferred = false
+    nghttp2_session_resume_data(session, stream.pointee.id)
+  }
+
+  func link(_ stream: StreamPointer) {
+    stream.pointee.previous = nil
+    stream.pointee.next = streams
+    streams?.pointee.previous = stream
+    streams = stream
+    streamCount += 1
+  }
+
+  func record(_ event: HTTP2Event) {
+    if eventCount == eventCapacity {
+      let larger = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 2 * eventCapacity)
+      larger.moveInitialize(from: events, count: eventCount)
+      events.deallocate()
+      events = larger
+      eventCapacity *= 2
+    }
+    (events + eventCount).initialize(to: event)
+    eventCount += 1
+  }
+}
+
+private func describe(_ code: Int32) -> String { String(cString: nghttp2_strerror(code)) }
+
+private func check(_ code: Int32) throws(HTTP2Error) {
+  if code != 0 { throw HTTP2Error(code: code, description: describe(code)) }
+}

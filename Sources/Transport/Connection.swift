@@ -1,0 +1,409 @@
+package import EventLoops
+internal import Glibc
+package import HTTP2
+internal import Inference
+
+/// One accepted socket: reads, TLS, the HTTP/2 session, and one write at the end of each turn that has something to say.
+///
+/// Belongs to its event loop's thread. Its states:
+///
+/// ```
+/// accepted ─▶ (TLS handshake) ─▶ preface ─▶ open ─▶ draining ─▶ closed
+///                                   └▶ not HTTP/2: told so in HTTP/1.1, closed
+/// ```
+package final class Connection: EventSource {
+  package let transport: TransportLoop
+  package private(set) var session: HTTP2Session?
+  package var isOpen: Bool { state != .closed }
+
+  enum State { case handshake, preface, open, draining, closed }
+  var state: State
+  private var socket: Socket
+  private let tls: TLSStream?
+  private let handler: any ConnectionHandler
+  private var registration: EventLoop.Registration?
+  private var pending = PendingOutput()
+  private var isDirty = false
+  private var interest: Readiness = .readable
+  private var mustCloseAfterFlush = false
+
+  var clock: ConnectionClock
+  private let timer: UnsafeMutablePointer<TimerNode>
+
+  /// Bytes of complete requests and uncollected answers, as the handler counts them.
+  private var heldBytes = 0
+  /// Connection window kept back while `heldBytes` is over the limit.
+  private var withheldWindow = 0
+
+  /// Takes over an accepted socket and registers it with the loop, which keeps the connection until it is closed.
+  static func open(
+    _ socket: consuming Socket, tls: TLSContext?, on transport: TransportLoop, handler: any ConnectionHandler
+  ) throws {
+    let stream = try tls.map { try TLSStream($0, descriptor: socket.descriptor, side: .server) }
+    let connection = Connection(socket, tls: stream, on: transport, handler: handler)
+    try connection.register()
+  }
+
+  private init(
+    _ socket: consuming Socket, tls: TLSStream?, on transport: TransportLoop, handler: any ConnectionHandler
+  ) {
+    self.transport = transport
+    self.socket = socket
+    self.tls = tls
+    self.handler = handler
+    state = tls == nil ? .preface : .handshake
+    clock = ConnectionClock(now: transport.loop.now, limits: transport.limits)
+    timer = .allocate(capacity: 1)
+    timer.initialize(
+      to: TimerNode(context: Unmanaged.passUnretained(self).toOpaque(), fire: connectionTimerFired))
+  }
+
+  deinit {
+    transport.loop.timers.disarm(timer)
+    timer.deallocate()
+  }
+
+  private func register() throws(SystemError) {
+    registration = try transport.loop.register(socket.descriptor, for: .readable, self)
+    transport.add(self)
+    armTimer()
+  }
+
+  // MARK: In
+
+  package func handle(_ events: Readiness) {
+    if !events.isDisjoint(with: .writable) { socketIsWritable() }
+    if state == .handshake { continueHandshake() }
+    if state != .closed, !events.isDisjoint(with: [.readable, .closed]) { readSocket() }
+  }
+
+  private func continueHandshake() {
+    guard let tls else { return }
+    switch tls.handshake() {
+    case .bytes:
+      setInterest(.readable)
+      // RFC 9113 §3.2: over TLS, HTTP/2 is what ALPN agreed on.
+      if tls.speaksHTTP2 { state = .preface } else { close() }
+    case .wantsRead: setInterest(.readable)
+    case .wantsWrite: setInterest([.readable, .writable])
+    case .closed, .failed: close()
+    }
+  }
+
+  private func readSocket() {
+    // Several reads only under TLS, whose buffered records the poller does not see.
+    for _ in 0..<8 {
+      guard state != .closed, state != .handshake else { return }
+      let outcome = readOnce()
+      switch outcome {
+      case .bytes(let count):
+        clock.lastRead = transport.loop.now
+        ingest(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(transport.input)[..<count]))
+        if tls == nil { return }
+      case .wantsRead: return
+      case .wantsWrite: return setInterest([.readable, .writable])
+      case .closed, .failed: return close()
+      }
+    }
+    if let tls, tls.hasBufferedInput {
+      transport.loop.execute(ReadAgain(connection: self).run)
+    }
+  }
+
+  private func readOnce() -> TLSStream.Outcome {
+    if let tls { return tls.read(into: transport.input) }
+    let count = recv(socket.descriptor, transport.input.baseAddress, transport.input.count, 0)
+    if count > 0 { return .bytes(count) }
+    if count == 0 { return .closed }
+    return errno == EAGAIN || errno == EINTR ? .wantsRead : .failed("")
+  }
+
+  private func ingest(_ bytes: UnsafeRawBufferPointer) {
+    if state == .preface {
+      // RFC 9113 §3.4: the client's preface begins "PRI * HTTP/2.0". nghttp2 checks the rest of it.
+      guard zip(bytes, "PRI".utf8).allSatisfy({ $0 == $1 }) else { return refuseNonHTTP2() }
+      guard startSession() else { return close() }
+    }
+    guard let session else { return }
+    do {
+      try session.receive(bytes, at: transport.loop.now)
+    } catch {
+      mustCloseAfterFlush = true  // the GOAWAY that says why is pending in the session
+    }
+    processEvents()
+    setNeedsFlush()
+  }
+
+  private func startSession() -> Bool {
+    session = try? HTTP2Session(
+      role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
+    state = .open
+    return session != nil
+  }
+
+  /// RFC 9110 §15.6.6: 505 says that the version is not supported, and in which one to come back.
+  private func refuseNonHTTP2() {
+    let text = "This port speaks gRPC over HTTP/2 with prior knowledge (h2c), not HTTP/1.1.\n"
+    let answer =
+      "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      + "Content-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)"
+    Array(answer.utf8).withUnsafeBytes { bytes in
+      if let tls { _ = tls.write(bytes) } else { _ = send(socket.descriptor, bytes.baseAddress, bytes.count, noSignal) }
+    }
+    close()
+  }
+
+  private func processEvents() {
+    guard let session else { return }
+    session.forEachEvent { event in
+      switch event.kind {
+      case .pingAcknowledged:
+        clock.pingAcknowledged()
+        if state == .draining { session.goAway(code: .noError) }
+      case .pingReceived:
+        if !clock.pingReceived(at: transport.loop.now, hasStreams: session.streamCount > 0) {
+          session.goAway(code: .enhanceYourCalm, reason: "too_many_pings")
+          mustCloseAfterFlush = true
+        }
+      case .goAway: break  // the peer opens no more streams; those that are open go on
+      case .closed:
+        handler.handle(event, on: self)
+        if let stream = event.stream { session.recycle(stream) }
+        clock.lastCallEnd = transport.loop.now
+      case .headers, .trailers, .data, .endOfStream, .drained:
+        handler.handle(event, on: self)
+      }
+    }
+  }
+
+  // MARK: Memory
+
+  /// Returns window for body bytes, the connection's share only while it holds less than its limit.
+  package func consume(_ count: Int, of stream: StreamPointer) {
+    guard let session else { return }
+    if heldBytes <= transport.limits.connectionBytes {
+      session.consume(count, of: stream)
+    } else {
+      session.consumeStream(count, of: stream)
+      withheldWindow += count
+    }
+  }
+
+  /// Counts bytes that this connection's calls hold and will let go by themselves, or when the peer collects them.
+  package func hold(_ count: Int) { heldBytes += count }
+
+  package func letGo(_ count: Int) {
+    heldBytes -= count
+    if withheldWindow > 0, heldBytes <= transport.limits.connectionBytes, let session {
+      session.consumeConnection(withheldWindow)
+      withheldWindow = 0
+      setNeedsFlush()
+    }
+  }
+
+  // MARK: Out
+
+  /// Asks for a flush at the end of this turn.
+  package func setNeedsFlush() {
+    guard !isDirty, state != .closed else { return }
+    isDirty = true
+    transport.markDirty(self)
+  }
+
+  func flush() {
+    isDirty = false
+    guard let session, state != .closed, pending.isEmpty else { return }
+    let buffer = transport.output
+    repeat {
+      do {
+        let mayHaveMore = try session.collectOutput(into: buffer)
+        if !buffer.isEmpty { clock.pingStrikes = 0 }
+        guard write(buffer) else { return close() }
+        processEvents()
+        if !mayHaveMore && !session.wantsToWrite { break }
+      } catch {
+        return close()
+      }
+      // What still wants to be written may be blocked by the peer's windows: then nothing was collected.
+    } while pending.isEmpty && lastFlushBytes > 0
+    finishIfDone()
+  }
+
+  private var lastFlushBytes = 0
+
+  /// Writes the buffer; what the socket does not take becomes pending. False if the connection is lost.
+  private func write(_ buffer: OutputBuffer) -> Bool {
+    lastFlushBytes = buffer.byteCount
+    guard !buffer.isEmpty else { return true }
+    if tls != nil {
+      pending.take(from: buffer, after: 0)
+      return writePending()
+    }
+    let written = withUnsafeTemporaryAllocation(of: iovec.self, capacity: buffer.pieceCount) { vectors in
+      for (index, piece) in buffer.pieces.enumerated() {
+        vectors[index] = iovec(
+          iov_base: UnsafeMutableRawPointer(mutating: piece.bytes.baseAddress), iov_len: piece.bytes.count)
+      }
+      return sendVectors(vectors.baseAddress, buffer.pieceCount)
+    }
+    if written == buffer.byteCount {
+      buffer.reset()
+      return true
+    }
+    guard written >= 0 || errno == EAGAIN || errno == EINTR else {
+      buffer.reset()
+      return false
+    }
+    pending.take(from: buffer, after: max(written, 0))
+    clock.lastWriteProgress = transport.loop.now
+    setInterest([.readable, .writable])
+    armTimer()
+    return true
+  }
+
+  private func socketIsWritable() {
+    guard !pending.isEmpty else {
+      if state != .handshake { setInterest(.readable) }
+      return
+    }
+    guard writePending() else { return close() }
+    if pending.isEmpty {
+      setInterest(.readable)
+      flush()
+    }
+  }
+
+  /// False if the connection is lost.
+  private func writePending() -> Bool {
+    while !pending.isEmpty {
+      let written = tls == nil ? writePendingPlain() : writePendingTLS()
+      switch written {
+      case .bytes(let count):
+        pending.drop(count)
+        clock.lastWriteProgress = transport.loop.now
+      case .wantsRead, .wantsWrite:
+        setInterest([.readable, .writable])
+        armTimer()
+        return true
+      case .closed, .failed: return false
+      }
+    }
+    return true
+  }
+
+  private func writePendingPlain() -> TLSStream.Outcome {
+    let written = withUnsafeTemporaryAllocation(of: iovec.self, capacity: 512) { vectors in
+      sendVectors(vectors.baseAddress, pending.fill(vectors))
+    }
+    if written >= 0 { return .bytes(written) }
+    return errno == EAGAIN || errno == EINTR ? .wantsWrite : .failed("")
+  }
+
+  /// A record of up to 16 KiB, gathered so that small pieces do not become small records.
+  private func writePendingTLS() -> TLSStream.Outcome {
+    guard let tls else { return .closed }
+    return withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 16) { record in
+      withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { vectors in
+        var used = 0
+        for vector in vectors[..<pending.fill(vectors)] where used < record.count {
+          guard let start = vector.iov_base else { continue }
+          let taken = min(vector.iov_len, record.count - used)
+          UnsafeMutableRawBufferPointer(rebasing: record[used...]).copyMemory(
+            from: UnsafeRawBufferPointer(start: start, count: taken))
+          used += taken
+        }
+        return tls.write(UnsafeRawBufferPointer(rebasing: record[..<used]))
+      }
+    }
+  }
+
+  /// writev(2) without the signal: sendmsg(2) with MSG_NOSIGNAL.
+  private func sendVectors(_ vectors: UnsafeMutablePointer<iovec>?, _ count: Int) -> Int {
+    var message = msghdr()
+    message.msg_iov = vectors
+    message.msg_iovlen = count
+    return sendmsg(socket.descriptor, &message, noSignal)
+  }
+
+  private func setInterest(_ wanted: Readiness) {
+    guard wanted != interest, let registration else { return }
+    interest = wanted
+    transport.loop.setInterest(wanted, of: registration)
+  }
+
+  // MARK: End
+
+  /// Lets the calls in hand finish and takes no new ones: GOAWAY twice, with a PING between, so that streams already on
+  /// their way are not refused (RFC 9113 §6.8).
+  func drain(grace: Duration) {
+    switch state {
+    case .open:
+      state = .draining
+      session?.announceShutdown()
+      session?.ping()
+      clock.beginDrain(at: transport.loop.now, grace: grace)
+      armTimer()
+      setNeedsFlush()
+    case .handshake, .preface: close()
+    case .draining, .closed: break
+    }
+  }
+
+  private func finishIfDone() {
+    guard pending.isEmpty, let session else { return }
+    let isDrained = state == .draining && clock.drainIsAnnounced && session.streamCount == 0
+    if mustCloseAfterFlush || session.isFinished || isDrained { close() }
+  }
+
+  /// Closes the socket and ends every call that is open. Safe to call twice.
+  func close() {
+    guard state != .closed else { return }
+    state = .closed
+    if let registration { transport.loop.deregister(registration) }
+    transport.loop.timers.disarm(timer)
+    tls?.sendCloseNotice()
+    session?.abandonStreams()
+    processEvents()
+    // The peer sees the end now; the descriptor itself closes with the last reference.
+    shutdown(socket.descriptor, Int32(SHUT_RDWR))
+    transport.remove(self)
+  }
+
+  // MARK: Time
+
+  func armTimer() {
+    let hasStreams = (session?.streamCount ?? 0) > 0
+    transport.loop.timers.arm(
+      timer, at: clock.nextDue(state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty))
+  }
+
+  fileprivate func timerFired() {
+    let hasStreams = (session?.streamCount ?? 0) > 0
+    let verdict = clock.verdict(
+      at: transport.loop.now, state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty)
+    switch verdict {
+    case .nothing: break
+    case .ping:
+      session?.ping()
+      setNeedsFlush()
+    case .drain: drain(grace: transport.limits.maxConnectionAgeGrace)
+    case .refuseNewStreams:
+      session?.goAway(code: .noError)
+      setNeedsFlush()
+    case .close: return close()
+    }
+    armTimer()
+  }
+}
+
+private let noSignal = Int32(MSG_NOSIGNAL)
+
+private func connectionTimerFired(_ context: UnsafeMutableRawPointer) {
+  Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().timerFired()
+}
+
+/// Carries a connection to the next turn of its own loop.
+private struct ReadAgain: @unchecked Sendable {  // made and run on the same thread
+  let connection: Connection
+  func run() { connection.handle(.readable) }
+}

@@ -1,0 +1,35 @@
+package import HTTP2
+
+/// What clients may take of this server, and for how long. Every queue and buffer behind a socket is bounded by one of
+/// these; docs/configuration.md lists them with their flags.
+package struct ServerLimits: Sendable {
+  package var http2 = HTTP2Settings()
+  /// Largest message, before and after decompression, in bytes.
+  package var maxMessageBytes = 256 << 20
+  /// Received messages and unsent answers held at once by the whole server, in bytes.
+  package var memoryBytes = 2 << 30
+  /// The same for one connection; past it the connection's flow-control window stays closed.
+  package var connectionBytes = 256 << 20
+  /// Connections open at once on one event loop; further ones are closed at once.
+  package var maxConnectionsPerLoop = 10_000
+
+  /// From accept to the end of the TLS handshake and HTTP/2 preface.
+  package var handshakeTimeout = Duration.seconds(10)
+  /// A connection without calls is told to go away after this; zero: never.
+  package var idleTimeout = Duration.seconds(600)
+  /// After this long without a byte from the peer a PING is sent; zero: never.
+  package var keepaliveTime = Duration.seconds(60)
+  /// How long the answer to that PING may take.
+  package var keepaliveTimeout = Duration.seconds(20)
+  /// PINGs that come more often than this, without an answer of ours in between, are strikes; the third ends the
+  /// connection (gRPC proposal A8).
+  package var minPingInterval = Duration.seconds(10)
+  /// A connection is told to go away at this age; zero: never. Spread by a tenth so that peers do not all leave at once.
+  package var maxConnectionAge = Duration.zero
+  /// What calls get to finish after that.
+  package var maxConnectionAgeGrace = Duration.seconds(30)
+  /// A half-sent message, or an answer that is not collected, may rest this long.
+  package var stallTimeout = Duration.seconds(60)
+
+  package init() {}
+}

@@ -1,0 +1,178 @@
+internal import CLinux
+package import EventLoops
+internal import Glibc
+
+/// An open descriptor with one owner: closed when the owner lets go.
+package struct Socket: ~Copyable {
+  package let descriptor: Int32
+
+  package init(owning descriptor: Int32) { self.descriptor = descriptor }
+
+  deinit { close(descriptor) }
+
+  /// Gives the descriptor up without closing it.
+  package consuming func release() -> Int32 {
+    let descriptor = self.descriptor
+    discard self
+    return descriptor
+  }
+
+  // MARK: Listening
+
+  /// A socket that listens on `address`; with an empty host on every address of both families.
+  ///
+  /// - Parameter sharesPort: SO_REUSEPORT, so that each event loop has its own listener.
+  package static func listen(on address: SocketAddress, sharesPort: Bool) throws(SystemError) -> Socket {
+    switch address {
+    case .unix(let path): try listen(onPath: path)
+    case .tcp(let host, let port): try listen(onHost: host, port: port, sharesPort: sharesPort)
+    }
+  }
+
+  private static func listen(onHost host: String, port: UInt16, sharesPort: Bool) throws(SystemError) -> Socket {
+    let subject = SocketAddress.tcp(host: host, port: port).description
+    var lastError = SystemError(call: "listen", subject: subject, number: EADDRNOTAVAIL)
+    for candidate in try resolve(host: host, port: port, isPassive: true) {
+      let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
+      guard descriptor >= 0 else {
+        lastError = .last("socket", subject)
+        continue
+      }
+      let socket = Socket(owning: descriptor)
+      socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
+      if sharesPort { socket.set(SOL_SOCKET, SO_REUSEPORT, 1) }
+      if candidate.family == AF_INET6 { socket.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, host.isEmpty ? 0 : 1) }
+      let result = candidate.withAddress { bind(descriptor, $0, $1) }
+      if result == 0, Glibc.listen(descriptor, 4096) == 0 { return socket }
+      lastError = .last("listen on", subject)
+    }
+    throw lastError
+  }
+
+  private static func listen(onPath path: String) throws(SystemError) -> Socket {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
+    guard descriptor >= 0 else { throw .last("socket", path) }
+    let socket = Socket(owning: descriptor)
+    let address = try ResolvedAddress(path: path)
+    // A socket left behind by a process that is gone may be replaced; one that answers may not.
+    if address.withAddress({ Glibc.connect(descriptor, $0, $1) }) == 0 {
+      throw SystemError(call: "listen on", subject: "unix:\(path)", number: EADDRINUSE)
+    }
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK { unlink(path) }
+    let fresh = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
+    guard fresh >= 0 else { throw .last("socket", path) }
+    let listener = Socket(owning: fresh)
+    guard address.withAddress({ bind(fresh, $0, $1) }) == 0, Glibc.listen(fresh, 4096) == 0 else {
+      throw .last("listen on", "unix:\(path)")
+    }
+    _ = consume socket
+    return listener
+  }
+
+  // MARK: Connecting
+
+  /// Connects and waits for it; the socket blocks.
+  package static func connect(to address: SocketAddress) throws(SystemError) -> Socket {
+    let candidates: [ResolvedAddress] =
+      switch address {
+      case .unix(let path): [try ResolvedAddress(path: path)]
+      case .tcp(let host, let port): try resolve(host: host, port: port, isPassive: false)
+      }
+    var lastError = SystemError(call: "connect to", subject: "\(address)", number: EADDRNOTAVAIL)
+    for candidate in candidates {
+      let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+      guard descriptor >= 0 else { throw .last("socket", "\(address)") }
+      let socket = Socket(owning: descriptor)
+      if candidate.withAddress({ Glibc.connect(descriptor, $0, $1) }) == 0 {
+        socket.setNoDelay()
+        return socket
+      }
+      lastError = .last("connect to", "\(address)")
+    }
+    throw lastError
+  }
+
+  // MARK: Options
+
+  /// Small writes leave at once (TCP_NODELAY); no effect on Unix sockets.
+  package func setNoDelay() { set(Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+
+  private func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+    var value = value
+    setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// The port that the system chose where 0 was asked for; 0 for Unix sockets.
+  package var localPort: UInt16 {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        guard getsockname(descriptor, address, &length) == 0 else { return 0 }
+        // The port is at the same place in both families' structures (RFC 3493 §3.3).
+        guard address.pointee.sa_family == AF_INET || address.pointee.sa_family == AF_INET6 else { return 0 }
+        return UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian
+      }
+    }
+  }
+
+  private static let nonBlocking = UInt32(O_NONBLOCK | O_CLOEXEC)
+
+  private static func resolve(
+    host: String, port: UInt16, isPassive: Bool
+  ) throws(SystemError) -> [ResolvedAddress] {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = isPassive ? AI_PASSIVE : 0
+    var list: UnsafeMutablePointer<addrinfo>?
+    let node = host.isEmpty ? (isPassive ? nil : "localhost") : host
+    guard getaddrinfo(node, String(port), &hints, &list) == 0 else {
+      throw SystemError(call: "look up host", subject: host, number: EADDRNOTAVAIL)
+    }
+    defer { freeaddrinfo(list) }
+    var found: [ResolvedAddress] = []
+    var next = list
+    while let entry = next?.pointee {
+      if let address = entry.ai_addr { found.append(ResolvedAddress(address, length: entry.ai_addrlen)) }
+      next = entry.ai_next
+    }
+    // IPv6 first where every address is meant: such a socket takes both families.
+    if host.isEmpty { found.sort { $0.family == AF_INET6 && $1.family != AF_INET6 } }
+    return found
+  }
+}
+
+/// A socket address as the system takes it.
+private struct ResolvedAddress {
+  var storage = sockaddr_storage()
+  var length: socklen_t
+  var family: Int32 { Int32(storage.ss_family) }
+
+  init(_ address: UnsafePointer<sockaddr>, length: socklen_t) {
+    self.length = length
+    withUnsafeMutableBytes(of: &storage) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: min(Int(length), $0.count)))
+    }
+  }
+
+  init(path: String) throws(SystemError) {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+      throw SystemError(call: "use path", subject: path, number: ENAMETOOLONG)
+    }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    withUnsafeMutableBytes(of: &storage) { target in
+      withUnsafeBytes(of: &address) { target.copyMemory(from: $0) }
+    }
+  }
+
+  func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+    withUnsafePointer(to: storage) { storage in
+      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+    }
+  }
+}

@@ -1,0 +1,101 @@
+internal import COpenSSL
+internal import Glibc
+
+/// TLS on one socket: bytes in the clear on this side, records on the descriptor.
+///
+/// OpenSSL reads and writes the descriptor itself, which costs a copy less than memory BIOs. Works with blocking and
+/// non-blocking descriptors. A class, so that an optional of it can live in a connection; belongs to one thread.
+package final class TLSStream {
+  package enum Outcome: Equatable {
+    case bytes(Int)
+    /// Call again when the descriptor is readable.
+    case wantsRead
+    /// Call again when the descriptor is writable.
+    case wantsWrite
+    /// The peer ended the connection.
+    case closed
+    /// With OpenSSL's reason.
+    case failed(String)
+  }
+
+  private let ssl: OpaquePointer
+  package private(set) var isEstablished = false
+
+  package enum Side { case server, client(host: String) }
+
+  package init(_ context: TLSContext, descriptor: Int32, side: Side) throws(TLSError) {
+    guard let ssl = SSL_new(context.raw) else { throw .last("make a TLS stream") }
+    self.ssl = ssl
+    SSL_set_fd(ssl, descriptor)
+    switch side {
+    case .server:
+      SSL_set_accept_state(ssl)
+    case .client(let host):
+      SSL_set_connect_state(ssl)
+      // A name is sent as SNI and must be in the certificate; an address must be in it as such.
+      let parameters = SSL_get0_param(ssl)
+      if X509_VERIFY_PARAM_set1_ip_asc(parameters, host) != 1 {
+        X509_VERIFY_PARAM_set1_host(parameters, host, 0)
+        // SSL_set_tlsext_host_name is a macro over SSL_ctrl.
+        _ = host.withCString {
+          SSL_ctrl(
+            ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), UnsafeMutableRawPointer(mutating: $0))
+        }
+      }
+    }
+  }
+
+  deinit { SSL_free(ssl) }
+
+  /// Goes on with the handshake. `.bytes(0)` when it is complete.
+  package func handshake() -> Outcome {
+    ERR_clear_error()
+    let result = SSL_do_handshake(ssl)
+    guard result == 1 else { return outcome(of: result) }
+    isEstablished = true
+    return .bytes(0)
+  }
+
+  /// Whether the peer agreed on HTTP/2 (ALPN). Meaningful after the handshake.
+  package var speaksHTTP2: Bool {
+    var name: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(ssl, &name, &count)
+    guard let name, count == 2 else { return false }
+    return name[0] == UInt8(ascii: "h") && name[1] == UInt8(ascii: "2")
+  }
+
+  package func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+    ERR_clear_error()
+    let count = SSL_read(ssl, buffer.baseAddress, Int32(clamping: buffer.count))
+    return count > 0 ? .bytes(Int(count)) : outcome(of: count)
+  }
+
+  /// After `.wantsRead` or `.wantsWrite` the next write must begin with the same bytes.
+  package func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    ERR_clear_error()
+    let count = SSL_write(ssl, bytes.baseAddress, Int32(clamping: bytes.count))
+    return count > 0 ? .bytes(Int(count)) : outcome(of: count)
+  }
+
+  /// Decrypted bytes that wait inside, which the descriptor's readiness does not show.
+  package var hasBufferedInput: Bool { SSL_pending(ssl) > 0 }
+
+  /// Tells the peer that no more will come. Does not wait for its answer.
+  package func sendCloseNotice() {
+    ERR_clear_error()
+    if isEstablished { SSL_shutdown(ssl) }
+  }
+
+  private func outcome(of result: Int32) -> Outcome {
+    let savedNumber = errno
+    switch SSL_get_error(ssl, result) {
+    case SSL_ERROR_WANT_READ: return .wantsRead
+    case SSL_ERROR_WANT_WRITE: return .wantsWrite
+    case SSL_ERROR_ZERO_RETURN: return .closed
+    case SSL_ERROR_SYSCALL where ERR_peek_error() == 0:
+      return savedNumber == 0 ? .closed : .failed(String(cString: strerror(savedNumber)))
+    default: return .failed(TLSError.last("TLS").description)
+    }
+  }
+}
