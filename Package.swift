@@ -106,5 +106,9 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Tests
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
   ]
 )
