@@ -101,7 +101,9 @@ let package = Package(
       swiftSettings: common),
 
     // MARK: Library
-    .target(name: "ApusClient", dependencies: ["HTTP2", "Inference", "Transport", "Wire"], swiftSettings: trusted),
+    .target(
+      name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
+      swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
@@ -110,5 +112,10 @@ let package = Package(
     // MARK: Tests
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
+
+    // MARK: Tests
+    .testTarget(
+      name: "ApusClientTests",
+      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Transport"], swiftSettings: common),
   ]
 )
