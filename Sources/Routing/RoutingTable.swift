@@ -121,11 +121,16 @@ package final class RoutingTable: @unchecked Sendable {
     throw .notFound("Request for unknown model: '\(routes[index].name)' version \(number) is not found")
   }
 
-  /// The endpoint's routes, or nil. For the control plane, which has a `String` in hand.
-  package func routes(of endpoint: String) -> EndpointRoutes? {
-    var endpoint = endpoint
-    let index = endpoint.withUTF8 { find(UnsafeRawBufferPointer($0)) }
-    return index < 0 ? nil : routes[index]
+  /// The same for names in everyday form.
+  package func target(_ endpoint: String, version: String = "") throws(InferenceError) -> Int {
+    let endpoint = Array(endpoint.utf8)
+    let version = Array(version.utf8)
+    let result = endpoint.withUnsafeBytes { endpoint in
+      version.withUnsafeBytes { version in
+        Result { () throws(InferenceError) in try self.target(endpoint: endpoint, version: version) }
+      }
+    }
+    return try result.get()
   }
 
   private func find(_ name: UnsafeRawBufferPointer) -> Int {

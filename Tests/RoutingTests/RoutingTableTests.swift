@@ -3,21 +3,9 @@ import Routing
 import Testing
 
 extension RoutingTable {
-  /// Routes by strings, as the wire would by bytes.
-  fileprivate func target(_ endpoint: String, _ version: String = "") throws(InferenceError) -> Int {
-    let endpoint = Array(endpoint.utf8)
-    let version = Array(version.utf8)
-    let result = endpoint.withUnsafeBytes { endpoint in
-      version.withUnsafeBytes { version in
-        Result { () throws(InferenceError) in try self.target(endpoint: endpoint, version: version) }
-      }
-    }
-    return try result.get()
-  }
-
   fileprivate func refusal(_ endpoint: String, _ version: String = "") -> InferenceError? {
     do throws(InferenceError) {
-      _ = try target(endpoint, version)
+      _ = try target(endpoint, version: version)
       return nil
     } catch { return error }
   }
@@ -49,9 +37,9 @@ private let table = RoutingTable([
 }
 
 @Test func `a version is looked up as a number`() throws {
-  #expect(try table.target("resnet", "1") == 10)
-  #expect(try table.target("resnet", "2") == 20)
-  #expect(try table.target("zero", "0") == 0)
+  #expect(try table.target("resnet", version: "1") == 10)
+  #expect(try table.target("resnet", version: "2") == 20)
+  #expect(try table.target("zero", version: "0") == 0)
 }
 
 @Test func `an unknown model is not found, in Triton's words`() {
@@ -102,7 +90,7 @@ func `a version that is not a plain number is an invalid argument`(version: Stri
       })
     for index in 0..<count {
       #expect(try table.target("m\(index)") == index)
-      #expect(try table.target("m\(index)", "7") == index)
+      #expect(try table.target("m\(index)", version: "7") == index)
     }
     #expect(table.refusal("m\(count)")?.code == .notFound)
   }
