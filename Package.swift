@@ -81,21 +81,21 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
       swiftSettings: trusted),
 
     // MARK: Programs
     .target(
       name: "ApusServer",
       dependencies: [
-        "Backends", "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Serving", "Services", "Telemetry",
+        "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
         "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Yams",
+        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),

@@ -1,5 +1,5 @@
 package import Control
-package import Inference
+internal import Inference
 internal import Synchronization
 
 /// What every service must know of the server as a whole: its models, its name, and whether it is stopping.

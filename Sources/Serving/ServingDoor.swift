@@ -1,6 +1,7 @@
 package import Inference
 internal import Pools
 internal import Routing
+internal import Synchronization
 
 /// The front door of one event loop: a request goes in here, to the pool that will answer it.
 ///

@@ -1,4 +1,4 @@
-package import EventLoops
+internal import Control
 internal import GRPC
 internal import Inference
 internal import Wire

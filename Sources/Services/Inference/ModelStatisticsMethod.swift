@@ -1,3 +1,4 @@
+internal import Backends
 internal import Control
 internal import GRPC
 internal import Inference

@@ -1,3 +1,4 @@
+internal import Control
 internal import GRPC
 internal import Inference
 internal import Wire
