@@ -79,7 +79,7 @@ final class ClientCall {
     case .closed:
       isOver = true
       resetCode = event.code
-    case .pingAcknowledged, .pingReceived, .goAway: break
+    case .drained, .pingAcknowledged, .pingReceived, .goAway: break
     }
     if refusal != nil { session.reset(stream, code: .cancel) }
   }
