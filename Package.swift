@@ -106,5 +106,9 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Tests
+    .testTarget(
+      name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
   ]
 )
