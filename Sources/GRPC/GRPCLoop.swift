@@ -88,6 +88,7 @@ package final class GRPCLoop {
     call.pointee.lastPendingBytes = 0
     call.pointee.requestEncoding = .identity
     call.pointee.responseEncoding = .identity
+    call.pointee.compressesNext = true
     call.pointee.phase = .receiving
     call.pointee.hasSentHeaders = false
     call.pointee.serverStream = nil
@@ -142,10 +143,10 @@ package final class GRPCLoop {
   }
 
   func reply(_ call: CallPointer, copying message: [UInt8]) {
-    if call.pointee.phase == .handling, let segments = copyIntoArena(message, of: call) {
+    let block = OutgoingMessage(message)
+    withUnsafeTemporaryAllocation(of: Segment.self, capacity: 1) { segments in
+      segments.initializeElement(at: 0, to: Segment(bytes: block.bytes, owner: .passRetained(block)))
       reply(call, segments)
-    } else {
-      fail(call, GRPCStatus(.resourceExhausted, "the answer of \(message.count) bytes is over the call's limit"))
     }
   }
 
@@ -157,20 +158,6 @@ package final class GRPCLoop {
     finish(call, status)
   }
 
-  func copyIntoArena(_ message: [UInt8], of call: CallPointer) -> UnsafeMutableBufferPointer<Segment>? {
-    let arena = call.pointee.arena
-    guard let start = arena.pointee.allocate(byteCount: message.count + MessagePrefix.byteCount),
-      let segment = arena.pointee.allocate(Segment.self, count: 1)
-    else { return nil }
-    message.withUnsafeBytes { bytes in
-      guard let source = bytes.baseAddress else { return }
-      (start + MessagePrefix.byteCount).copyMemory(from: source, byteCount: bytes.count)
-    }
-    segment.initialize(
-      to: Segment(bytes: UnsafeRawBufferPointer(start: start, count: message.count + MessagePrefix.byteCount)))
-    return UnsafeMutableBufferPointer(start: segment, count: 1)
-  }
-
   /// Sends one message; its first segment begins with room for the prefix.
   func send(_ segments: UnsafeMutableBufferPointer<Segment>, on call: CallPointer) {
     guard let stream = call.pointee.stream, let first = segments.first?.bytes.baseAddress else { return }
@@ -179,7 +166,7 @@ package final class GRPCLoop {
       if !call.pointee.hasSentHeaders { sendHeaders(on: call, session, endStream: false) }
       var total = -MessagePrefix.byteCount
       for segment in segments { total += segment.bytes.count }
-      if call.pointee.responseEncoding != .identity, total > 0 {
+      if call.pointee.responseEncoding != .identity, call.pointee.compressesNext, total > 0 {
         sendCompressed(segments, on: call, stream, session)
       } else {
         let room = UnsafeMutableRawPointer(mutating: first)
@@ -329,26 +316,6 @@ package final class GRPCLoop {
 private func callTimerFired(_ context: UnsafeMutableRawPointer) {
   let call = context.assumingMemoryBound(to: Call.self)
   call.pointee.loop._withUnsafeGuaranteedRef { $0.timerFired(call) }
-}
-
-/// A compressed message with its prefix, alive until it is sent.
-private final class CompressedMessage {
-  private let storage: [UInt8]
-  let bytes: UnsafeRawBufferPointer
-  private let memory: UnsafeMutableRawBufferPointer
-
-  init(_ parts: [UnsafeRawBufferPointer], encoding: MessageEncoding) {
-    let compressed = encoding.compress(parts)
-    storage = compressed ?? parts.flatMap { Array($0) }
-    memory = .allocate(byteCount: storage.count + MessagePrefix.byteCount, alignment: 16)
-    if let start = memory.baseAddress {
-      MessagePrefix.write(to: start, isCompressed: compressed != nil, length: storage.count)
-    }
-    UnsafeMutableRawBufferPointer(rebasing: memory[MessagePrefix.byteCount...]).copyBytes(from: storage)
-    bytes = UnsafeRawBufferPointer(memory)
-  }
-
-  deinit { memory.deallocate() }
 }
 
 /// Header lists that are the same for every answer.

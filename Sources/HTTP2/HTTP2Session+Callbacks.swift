@@ -140,7 +140,7 @@ private func onFrameSent(
     }
   case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
     guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
-      stream.pointee.resetsAfterEnd
+      stream.pointee.resetsAfterEnd, nghttp2_session_get_stream_remote_close(raw, head.stream_id) == 0
     else { return 0 }
     stream.pointee.wasResetHere = true
     nghttp2_submit_rst_stream(
@@ -207,6 +207,10 @@ private func sendBody(
     if session.isBlocked { return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue) }
     output.append(copying: UnsafeRawBufferPointer(start: head, count: 9))
     stream.pointee.moveBytes(count, to: output)
+    if stream.pointee.reportsDrain, stream.pointee.pendingBytes == 0 {
+      stream.pointee.reportsDrain = false
+      session.record(HTTP2Event(kind: .drained, stream: stream))
+    }
     return 0
   }
 }
