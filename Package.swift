@@ -61,7 +61,7 @@ let package = Package(
     // MARK: Serving
     .target(name: "Backends", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference", "Telemetry"],
+      name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference"],
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
     .target(
@@ -81,34 +81,56 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["Control", "GRPC", "Inference", "Pools", "Serving", "Telemetry", "Wire"],
+      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
       swiftSettings: trusted),
 
     // MARK: Programs
     .target(
       name: "ApusServer",
       dependencies: [
-        "Backends", "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Serving", "Services", "Telemetry",
+        "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
         "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Yams",
+        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
 
     // MARK: Library
-    .target(name: "ApusClient", dependencies: ["HTTP2", "Inference", "Transport", "Wire"], swiftSettings: trusted),
+    .target(
+      name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
+      swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
-      dependencies: ["EventLoops", "GRPC", "Telemetry", "Transport", "Wire"],
+      dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
       swiftSettings: common),
 
     // MARK: Tests
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
+    .testTarget(
+      name: "ApusClientTests",
+      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Transport"], swiftSettings: common),
+    .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
+    .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
+    .target(
+      name: "ScriptedBackend", dependencies: ["Backends", "Inference"], path: "Tests/ScriptedBackend",
+      swiftSettings: trusted),
+    .testTarget(
+      name: "ServingTests", dependencies: ["Backends", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving"],
+      swiftSettings: trusted),
+    .testTarget(
+      name: "ControlTests",
+      dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
+      swiftSettings: trusted),
+    .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )

@@ -11,9 +11,7 @@ package protocol Backend: Sendable {
 
   /// Loads a model once; its instances share what they can. Blocks for as long as that takes.
   ///
-  /// - Parameters:
-  ///   - path: The model file.
-  ///   - shouldStop: Asked from time to time; true gives up with `.cancelled`.
+  /// - Parameter path: The model file.
   /// - Throws: `.invalidArgument` if the file is not a model this backend can run, with the file and the reason;
   ///   `.unavailable` if something the model needs is missing here (a library, a device), with the remedy.
   func load(path: String, configuration: ModelConfiguration) throws(InferenceError) -> any LoadedModel

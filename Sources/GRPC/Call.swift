@@ -41,6 +41,8 @@ package struct Call {
 
   var requestEncoding = MessageEncoding.identity
   var responseEncoding = MessageEncoding.identity
+  /// Whether the next message is compressed, where an encoding was agreed on.
+  var compressesNext = true
   var phase = Phase.receiving
   var hasSentHeaders = false
   /// The handler has the call and will reply or fail.
@@ -88,6 +90,25 @@ package struct UnaryCall {
   /// A request header's value; `-bin` values as they came, in base64. Nil after the caller is gone.
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     raw.pointee.stream?.pointee.headers.value(of: name)
+  }
+
+  /// Whether the request's message came compressed.
+  package var wasCompressed: Bool { raw.pointee.isMessageCompressed }
+
+  /// Sent with the response's headers.
+  package func addInitialMetadata(_ name: String, _ value: String) {
+    raw.pointee.initialMetadata.append(name: name, value: value)
+  }
+
+  /// Sent with the status.
+  package func addTrailingMetadata(_ name: String, _ value: String) {
+    raw.pointee.trailingMetadata.append(name: name, value: value)
+  }
+
+  /// Compresses this answer, if the client accepts the encoding.
+  package func compressResponse(_ encoding: MessageEncoding) {
+    guard let accepted = metadata("grpc-accept-encoding"), encoding.isAccepted(by: accepted) else { return }
+    raw.pointee.responseEncoding = encoding
   }
 
   /// Answers with a message whose first segment begins with `MessagePrefix.byteCount` bytes of room.

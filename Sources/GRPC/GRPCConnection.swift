@@ -21,6 +21,7 @@ final class GRPCConnection: ConnectionHandler {
         connection.consume(event.bytes.count, of: stream)
       }
     case .endOfStream: if let call { receiveEnd(call) }
+    case .drained: call?.pointee.serverStream?.outputDrained()
     case .closed:
       stream.pointee.context = nil
       if let call { loop.streamClosed(call) }
@@ -144,7 +145,7 @@ final class GRPCConnection: ConnectionHandler {
     if let serverStream = call.pointee.serverStream {
       let message = call.pointee.message
       call.pointee.message = .none
-      serverStream.deliver(message)
+      serverStream.deliver(message, wasCompressed: call.pointee.isMessageCompressed)
     } else {
       call.pointee.hasMessage = true
     }

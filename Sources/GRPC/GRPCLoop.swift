@@ -88,6 +88,7 @@ package final class GRPCLoop {
     call.pointee.lastPendingBytes = 0
     call.pointee.requestEncoding = .identity
     call.pointee.responseEncoding = .identity
+    call.pointee.compressesNext = true
     call.pointee.phase = .receiving
     call.pointee.hasSentHeaders = false
     call.pointee.serverStream = nil
@@ -165,7 +166,7 @@ package final class GRPCLoop {
       if !call.pointee.hasSentHeaders { sendHeaders(on: call, session, endStream: false) }
       var total = -MessagePrefix.byteCount
       for segment in segments { total += segment.bytes.count }
-      if call.pointee.responseEncoding != .identity, total > 0 {
+      if call.pointee.responseEncoding != .identity, call.pointee.compressesNext, total > 0 {
         sendCompressed(segments, on: call, stream, session)
       } else {
         let room = UnsafeMutableRawPointer(mutating: first)

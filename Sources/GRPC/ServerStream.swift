@@ -42,32 +42,43 @@ package final class ServerStream {
 
   // MARK: Out
 
-  /// Bytes that wait for the client to take them. A handler that makes more than it is asked for should stop above
-  /// its own limit; `drained` says when to go on.
-  package var pendingBytes: Int { call?.pointee.stream?.pointee.pendingBytes ?? 0 }
+  /// Whether the client takes messages more slowly than they are made. The handler should stop making more, and pause
+  /// what it receives; `drained` says when to go on.
+  package var isCongested: Bool { pendingBytes > Self.congestionBytes }
+  private static let congestionBytes = 1 << 20
+  private var pendingBytes: Int { call?.pointee.stream?.pointee.pendingBytes ?? 0 }
 
   /// Sends one message; a copy is made.
+  ///
+  /// - Parameter encoding: For a client that accepts it; nil: as the server's options say.
   package func send(_ message: [UInt8], compressed encoding: MessageEncoding? = nil) {
     guard let call, call.pointee.stream != nil else { return }
     let block = OutgoingMessage(message)
+    if let encoding { choose(encoding, for: call) }
     withUnsafeTemporaryAllocation(of: Segment.self, capacity: 1) { segments in
       segments.initializeElement(at: 0, to: Segment(bytes: block.bytes, owner: .passRetained(block)))
-      send(segments, on: call)
+      send(segments)
     }
   }
 
   /// Sends one message whose first segment begins with room for the prefix. Every segment has an owner: unlike a unary
   /// call's, a stream's messages outlive what they were made in.
   package func send(_ segments: UnsafeMutableBufferPointer<Segment>) {
-    guard let call, call.pointee.stream != nil else {
+    guard let call, let stream = call.pointee.stream else {
       for segment in segments { segment.owner?.release() }
       return
     }
-    send(segments, on: call)
+    loop._withUnsafeGuaranteedRef { $0.send(segments, on: call) }
+    stream.pointee.reportsDrain = isCongested
   }
 
-  private func send(_ segments: UnsafeMutableBufferPointer<Segment>, on call: CallPointer) {
-    loop._withUnsafeGuaranteedRef { $0.send(segments, on: call) }
+  /// The first message's encoding is in the headers; later ones are in it, or not compressed at all.
+  private func choose(_ encoding: MessageEncoding, for call: CallPointer) {
+    call.pointee.compressesNext = encoding != .identity
+    guard !call.pointee.hasSentHeaders, let accepted = metadata("grpc-accept-encoding") else { return }
+    if call.pointee.responseEncoding == .identity, MessageEncoding.gzip.isAccepted(by: accepted) {
+      call.pointee.responseEncoding = encoding == .identity ? .gzip : encoding
+    }
   }
 
   /// Ends the call. Everything sent before leaves first.
@@ -113,9 +124,15 @@ package final class ServerStream {
     }
   }
 
-  func deliver(_ message: MessageBuffer) {
+  /// Whether the message that is being received came compressed.
+  package private(set) var lastMessageWasCompressed = false
+
+  func deliver(_ message: MessageBuffer, wasCompressed: Bool) {
+    lastMessageWasCompressed = wasCompressed
     if isPaused { inbox.append(message) } else { handler?.receive(message) }
   }
+
+  func outputDrained() { handler?.drained() }
 
   func deliverEnd() {
     if isPaused || !inbox.isEmpty { endIsWaiting = true } else { handler?.receiveEnd() }

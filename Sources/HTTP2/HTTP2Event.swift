@@ -11,6 +11,8 @@ package struct HTTP2Event {
     case endOfStream
     /// The stream is gone, with `code` as in RST_STREAM (RFC 9113 §7). The receiver of the event calls `recycle`.
     case closed
+    /// Everything that was enqueued on the stream has been collected, and `reportsDrain` was set.
+    case drained
     /// The answer to our PING.
     case pingAcknowledged
     /// The peer sent a PING. nghttp2 has answered it already.

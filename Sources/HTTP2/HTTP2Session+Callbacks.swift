@@ -207,6 +207,10 @@ private func sendBody(
     if session.isBlocked { return Int32(NGHTTP2_ERR_WOULDBLOCK.rawValue) }
     output.append(copying: UnsafeRawBufferPointer(start: head, count: 9))
     stream.pointee.moveBytes(count, to: output)
+    if stream.pointee.reportsDrain, stream.pointee.pendingBytes == 0 {
+      stream.pointee.reportsDrain = false
+      session.record(HTTP2Event(kind: .drained, stream: stream))
+    }
     return 0
   }
 }

@@ -29,6 +29,8 @@ package struct HTTP2Stream {
   var firstSegmentOffset = 0
   /// Bytes that wait to be sent.
   package internal(set) var pendingBytes = 0
+  /// Asks for a `drained` event, once.
+  package var reportsDrain = false
   var isDeferred = false
   var ending = Ending.open
 
@@ -57,6 +59,7 @@ package struct HTTP2Stream {
     wasResetHere = false
     resetsAfterEnd = false
     isDeferred = false
+    reportsDrain = false
     ending = .open
   }
 

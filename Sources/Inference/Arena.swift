@@ -47,7 +47,7 @@ package struct Arena: ~Copyable {
   }
 
   /// Uninitialised memory for `count` values, or nil when the call has reached its limit.
-  package mutating func allocate<T>(_: T.Type, count: Int) -> UnsafeMutablePointer<T>? {
+  package mutating func allocate<T: ~Copyable>(_: T.Type, count: Int) -> UnsafeMutablePointer<T>? {
     let (bytes, tooMany) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     guard !tooMany else { return nil }
     return allocate(byteCount: bytes)?.bindMemory(to: T.self, capacity: count)

@@ -37,6 +37,8 @@ package struct InferenceRequest: ~Copyable {
   package var wantedOutputs: UInt64 = .max
   /// When the pool took it into its queue.
   package var enqueued = Instant(nanoseconds: 0)
+  /// Its place in the order of submission, given by the pool.
+  package var ticket: UInt64 = 0
 
   // The answer.
   /// In the order of `requestedOutputs`, or of the model.
@@ -46,6 +48,8 @@ package struct InferenceRequest: ~Copyable {
   package var answeredVersion = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Keeps the pool that answered alive until the answer is encoded. Balanced by `releaseAnswer`.
   package var answeredBy: Unmanaged<AnyObject>?
+  /// Set by the front door where outputs are wanted as classes: who knows their labels. Retained; the door releases it.
+  package var classifier: Unmanaged<AnyObject>?
 
   // Where it lives and goes back to.
   package let arena: UnsafeMutablePointer<Arena>

@@ -6,7 +6,7 @@ extension Runtime {
   /// Opens CUDA's libraries by full path, so that the provider finds them by their sonames afterwards: the loader's own
   /// search path can't be changed once a process runs.
   ///
-  /// Each needs the ones before it. What is missing in the folders is left to the loader, whose complaint
+  /// The order matters: cuBLAS needs cuBLASLt. What is missing in the folders is left to the loader, whose complaint
   /// `appendCUDA` passes on.
   func preloadCUDA(from folders: [String]) {
     for name in ["cublasLt", "cublas", "nvrtc", "curand", "cufft", "cudart", "cudnn"] {
@@ -62,8 +62,8 @@ extension Runtime {
       }
       throw .unavailable(
         """
-        model '\(model)' asks for a GPU, but ONNX Runtime's CUDA provider can't be used: \(error.message). Give the folders \
-        of CUDA's libraries, or let the model run on KIND_CPU
+        model '\(model)' asks for a GPU, but ONNX Runtime's CUDA provider can't be used: \(error.message). Give \
+        the folders of CUDA's libraries, or let the model run on KIND_CPU
         """)
     }
   }

@@ -1,7 +1,7 @@
 /// The way of the library's log lines to the server's log.
 ///
-/// The library has one logger a process, set when its environment is made, and calls it on any thread. So it is the sink of
-/// the backend that opened the library that gets the lines.
+/// The library has one logger a process, set when its environment is made, and calls it on any thread. So the lines go
+/// to the backend that opened the library.
 final class LogForwarding: Sendable {
   private let sink: @Sendable (ONNXLogSeverity, String) -> Void
 

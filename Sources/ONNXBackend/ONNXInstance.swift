@@ -11,11 +11,15 @@ final class ONNXInstance: ModelInstance {
   let allocator: OpaquePointer
   private let model: ONNXModel
   private let runInterruption: RunInterruption
+  private let inputCount: Int
+  private let outputCount: Int
   // Arguments of `Run`, used anew for each call.
   private let inputValues: UnsafeMutablePointer<OpaquePointer?>
   private let outputValues: UnsafeMutablePointer<OpaquePointer?>
   private let wantedNames: UnsafeMutablePointer<UnsafePointer<CChar>?>
   private let wantedIndices: UnsafeMutablePointer<Int>
+  /// Of the signature, where a call can read them without touching an array.
+  private let outputDatatypes: UnsafeMutablePointer<Datatype>
   /// An address for tensors without elements, where a null one would be refused.
   private let nowhere = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
 
@@ -29,11 +33,16 @@ final class ONNXInstance: ModelInstance {
     self.model = model
     self.api = api
     allocator = model.runtime.allocator
-    let outputCount = max(model.signature.outputs.count, 1)
-    inputValues = .allocate(capacity: max(model.signature.inputs.count, 1))
+    inputCount = model.signature.inputs.count
+    outputCount = model.signature.outputs.count
+    inputValues = .allocate(capacity: inputCount)
     outputValues = .allocate(capacity: outputCount)
     wantedNames = .allocate(capacity: outputCount)
     wantedIndices = .allocate(capacity: outputCount)
+    outputDatatypes = .allocate(capacity: outputCount)
+    for (index, output) in model.signature.outputs.enumerated() {
+      (outputDatatypes + index).initialize(to: output.datatype)
+    }
   }
 
   deinit {
@@ -41,6 +50,7 @@ final class ONNXInstance: ModelInstance {
     outputValues.deallocate()
     wantedNames.deallocate()
     wantedIndices.deallocate()
+    outputDatatypes.deallocate()
     nowhere.deallocate()
   }
 
@@ -49,9 +59,8 @@ final class ONNXInstance: ModelInstance {
   func run(
     inputs: UnsafeBufferPointer<Tensor>, wanted: UInt64, outputs: UnsafeMutableBufferPointer<Tensor>
   ) throws(InferenceError) {
-    let outputCount = model.signature.outputs.count
     precondition(
-      inputs.count == model.signature.inputs.count && outputs.count >= outputCount,
+      inputs.count == inputCount && outputs.count >= outputCount,
       "run() takes one tensor for each input and room for each output. This is a bug.")
     var wantedCount = 0
     for index in 0..<outputCount where wanted >> UInt64(index) & 1 == 1 {
@@ -62,11 +71,11 @@ final class ONNXInstance: ModelInstance {
     }
     guard wantedCount > 0 else { return }
 
-    var inputCount = 0
-    defer { for index in 0..<inputCount { api.ReleaseValue(inputValues[index]) } }
-    while inputCount < inputs.count {
-      inputValues[inputCount] = try makeValue(inputs[inputCount], name: model.inputNames[inputCount])
-      inputCount += 1
+    var made = 0
+    defer { for index in 0..<made { api.ReleaseValue(inputValues[index]) } }
+    while made < inputCount {
+      inputValues[made] = try makeValue(inputs[made], name: model.inputNames[made])
+      made += 1
     }
     try check(
       api.Run(
@@ -99,7 +108,7 @@ final class ONNXInstance: ModelInstance {
     do throws(InferenceError) {
       while done < count {
         let index = wantedIndices[done]
-        outputs[index] = try makeTensor(outputValues[done]!, model.signature.outputs[index].datatype, inputs)
+        outputs[index] = try makeTensor(outputValues[done]!, outputDatatypes[index], inputs)
         done += 1
       }
     } catch {

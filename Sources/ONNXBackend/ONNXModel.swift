@@ -5,8 +5,8 @@ internal import Inference
 
 /// A model's one session, shared by all of its instances.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`, and the library's `Run` is made for calls from many threads on one
-/// session.
+/// `@unchecked Sendable`: nothing changes after `init`, and the library's `Run` is made for calls from many threads on
+/// one session.
 final class ONNXModel: LoadedModel, @unchecked Sendable {
   let runtime: Runtime
   let session: OpaquePointer  // OrtSession *
@@ -70,8 +70,8 @@ final class ONNXModel: LoadedModel, @unchecked Sendable {
     try ONNXInstance(self)
   }
 
-  /// An estimate: the size of the model's file for the weights, which the library does not count where it maps or repacks
-  /// them, and what the arenas have taken for everything else.
+  /// An estimate: the size of the model's file for the weights, which the library does not count where it maps or
+  /// repacks them, and what the arenas have taken for everything else.
   var memoryUsage: [MemoryUsage] {
     var usage: [MemoryUsage] = []
     let arena = settings.usesArena ? runtime.arenaBytes(of: session, memory: runtime.cpuMemory) : nil

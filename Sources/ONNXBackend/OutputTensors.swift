@@ -4,8 +4,8 @@ internal import Inference
 extension ONNXInstance {
   /// A tensor over what the library computed. Takes `value` over if it succeeds.
   ///
-  /// - Parameter inputs: What the run was given. A model may name an input as an output too, and then the value's bytes are
-  ///   the caller's own, which it takes back when the run returns: those are copied.
+  /// - Parameter inputs: What the run was given. A model may name an input as an output too, and then the value's bytes
+  ///   are the caller's own, which it takes back when the run returns: those are copied.
   func makeTensor(
     _ value: OpaquePointer, _ datatype: Datatype, _ inputs: UnsafeBufferPointer<Tensor>
   ) throws(InferenceError) -> Tensor {

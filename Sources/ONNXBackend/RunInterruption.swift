@@ -9,7 +9,7 @@ internal import Synchronization
 /// instance:   reset ──▶ run ───────────────▶ fails with .cancelled
 /// any thread:       ▲ interrupt, here or ▲ here
 /// ```
-/// An `interrupt()` after `reset()` and before the run has begun is kept by the flag, and the run stops at its first node.
+/// An `interrupt()` after `reset()` and before the run has begun is kept by the flag: the run stops at its first node.
 ///
 /// `@unchecked Sendable`: the library's flag is only touched under the lock; `Run` reads it by design.
 final class RunInterruption: Interruption, @unchecked Sendable {

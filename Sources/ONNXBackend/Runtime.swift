@@ -5,11 +5,11 @@ internal import Synchronization
 
 /// The opened and checked library with its environment: one a process, kept for good.
 ///
-/// The library allows one environment a process (a second request gets the first one, whatever it asks for), and can't be
-/// closed safely while its threads may run. So the first backend that needs it opens it, and the others share it.
+/// The library allows one environment a process (a second request gets the first one, whatever it asks for), and can't
+/// be closed safely while its threads may run. So the first backend that needs it opens it, and the others share it.
 ///
-/// `@unchecked Sendable`: nothing changes after `init`, and the library's environment and allocator are made for use from
-/// many threads.
+/// `@unchecked Sendable`: nothing changes after `init`, and the library's environment and allocator are made for use
+/// from many threads.
 final class Runtime: @unchecked Sendable {
   let api: OrtAPI
   /// Such as "1.31.1".
@@ -94,7 +94,7 @@ final class Runtime: @unchecked Sendable {
     return path == other
   }
 
-  /// The providers built into the library. A fact of its build: that CUDA is among them does not mean that there is a GPU.
+  /// The providers built into the library. A fact of its build: CUDA among them does not mean that there is a GPU.
   var providers: [String] {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     var count: Int32 = 0

@@ -1,8 +1,8 @@
 internal import CONNXRuntime
 
 extension Runtime {
-  /// How many of the model's nodes went to which provider, such as `CPUExecutionProvider: 94 nodes`; only the provider that
-  /// was asked for where the library is too old to say.
+  /// How many of the model's nodes went to which provider, such as `CPUExecutionProvider: 94 nodes`; only the provider
+  /// that was asked for where the library is too old to say.
   func placement(of session: OpaquePointer, on device: SessionSettings.Device) -> String {
     if let counts = nodeCounts(of: session), !counts.isEmpty {
       return counts.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value) nodes" }.joined(separator: ", ")
@@ -50,7 +50,10 @@ extension Runtime {
 
   /// The same for the GPU's arena.
   func cudaArenaBytes(of session: OpaquePointer, device: Int) -> UInt64? {
-    guard let memory = try? api.create({ api.CreateMemoryInfo("Cuda", deviceAllocator, Int32(device), defaultMemory, $0) })
+    guard
+      let memory = try? api.create({
+        api.CreateMemoryInfo("Cuda", deviceAllocator, Int32(device), defaultMemory, $0)
+      })
     else { return nil }
     defer { api.ReleaseMemoryInfo(memory) }
     return arenaBytes(of: session, memory: memory)

@@ -47,7 +47,9 @@ struct SignatureReader {
   private typealias Name = @convention(c) (
     OpaquePointer?, Int, OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
   ) -> OpaquePointer?
-  private typealias TypeOf = @convention(c) (OpaquePointer?, Int, UnsafeMutablePointer<OpaquePointer?>?) -> OpaquePointer?
+  private typealias TypeOf = @convention(c) (
+    OpaquePointer?, Int, UnsafeMutablePointer<OpaquePointer?>?
+  ) -> OpaquePointer?
 
   private func read(count: Count, name: Name, _ type: TypeOf) throws(OrtError) -> [Description] {
     var total = 0
@@ -90,7 +92,10 @@ struct SignatureReader {
 
   // MARK: What that means
 
-  private static let kinds = ["of no known kind", "a tensor", "a sequence", "a map", "opaque", "a sparse tensor", "optional"]
+  /// By `ONNXType`.
+  private static let kinds = [
+    "of no known kind", "a tensor", "a sequence", "a map", "opaque", "a sparse tensor", "optional",
+  ]
 
   private func metadata(of tensor: Description, _ role: String) throws(InferenceError) -> TensorMetadata {
     guard tensor.kind == 1 else {

@@ -170,7 +170,7 @@ package final class Connection: EventSource {
         handler.handle(event, on: self)
         if let stream = event.stream { session.recycle(stream) }
         clock.lastCallEnd = transport.loop.now
-      case .headers, .trailers, .data, .endOfStream:
+      case .headers, .trailers, .data, .endOfStream, .drained:
         handler.handle(event, on: self)
       }
     }

@@ -42,7 +42,8 @@ func load(_ name: String, _ configure: (inout ModelConfiguration) -> Void = { _ 
 
 /// What loading the file fails with.
 func loadFailure(
-  _ path: String, _ configure: (inout ModelConfiguration) -> Void = { _ in }, sourceLocation: SourceLocation = #_sourceLocation
+  _ path: String, _ configure: (inout ModelConfiguration) -> Void = { _ in },
+  sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> InferenceError {
   var configuration = ModelConfiguration(name: "broken")
   configure(&configuration)
@@ -75,7 +76,7 @@ struct Contents: Equatable {
 }
 
 extension ModelInstance {
-  /// Runs over copies of `inputs`, which are overwritten before the outputs are read: an output must not depend on them.
+  /// Runs over copies of `inputs`, overwritten before the outputs are read: an output must not depend on them.
   func run(_ inputs: [Contents], wanted: UInt64 = .max, outputs outputCount: Int = 1) throws -> [Contents?] {
     let buffers = inputs.map { input in
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: input.bytes.count, alignment: 16)

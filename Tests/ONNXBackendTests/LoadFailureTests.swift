@@ -2,6 +2,7 @@ import Backends
 import Glibc
 import Inference
 import ONNXBackend
+import Synchronization
 import Testing
 
 struct LoadFailureTests {
@@ -90,6 +91,29 @@ struct LoadFailureTests {
     #expect(failure.message.contains("model 'broken' asks for a GPU"))
     #expect(failure.message.contains("CUDA execution provider is not enabled in this build"))
     #expect(failure.message.contains("APUS_ONNXRUNTIME"))
+  }
+
+  /// Files of the right names that are no libraries: each that is opened is complained of.
+  @Test func `CUDA's libraries are opened by their sonames, from the folders given`() throws {
+    var template = Array("/tmp/apus-cuda-XXXXXX".utf8CString)
+    let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+    try #require(made)
+    let folder = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    let names = ["libcublas.so", "libcublas.so.13", "libcublas.so.13.1", "libcublasLt.so.13", "libother.so.1"]
+    for name in names { fclose(fopen("\(folder)/\(name)", "w")) }
+    defer {
+      for name in names { unlink("\(folder)/\(name)") }
+      rmdir(folder)
+    }
+    var options = testOptions()
+    options.cudaLibraryFolders = [folder]
+    options.provider = .cuda
+    _ = try? ONNXBackend(options: options).load(
+      path: modelPath("simple"), configuration: ModelConfiguration(name: "preload"))
+    let complaints = logLines.withLock { lines in lines.map(\.message).filter { $0.contains(folder) } }
+    #expect(complaints.count == 2)
+    #expect(complaints.first?.hasPrefix("CUDA library \(folder)/libcublasLt.so.13 can't be opened: ") == true)
+    #expect(complaints.last?.hasPrefix("CUDA library \(folder)/libcublas.so.13 can't be opened: ") == true)
   }
 
   private static let hasCUDA = (try? backend.openLibrary().providers.contains("CUDAExecutionProvider")) ?? false

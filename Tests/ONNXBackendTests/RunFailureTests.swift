@@ -54,7 +54,7 @@ struct RunFailureTests {
     #expect(try instance.run([input]) == [Contents(.fp32, [1, 1], of: [Float(2)])])
   }
 
-  /// The run is in its middle when its thread has used a tenth of a second of CPU; it needs more than one second to end.
+  /// The run is in its middle when its thread has used a tenth of a second of CPU; it needs a second or two to end.
   ///
   /// ```
   /// runner  ── clock known ── run ▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓ .cancelled

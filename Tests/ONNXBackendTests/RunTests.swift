@@ -26,7 +26,9 @@ struct RunTests {
     ])
   }
 
-  @Test(arguments: [(0, [false, false]), (1, [true, false]), (2, [false, true]), (3, [true, true])] as [(UInt64, [Bool])])
+  @Test(arguments: [
+    (0, [false, false]), (1, [true, false]), (2, [false, true]), (3, [true, true]),
+  ] as [(UInt64, [Bool])])
   func `only wanted outputs are set`(_ wanted: UInt64, _ expected: [Bool]) throws {
     let instance = try load("simple").makeInstance(index: 0)
     let input = Contents(.int32, [1, 16], of: [Int32](repeating: 7, count: 16))
@@ -54,6 +56,20 @@ struct RunTests {
     let instance = try load("passthrough").makeInstance(index: 0)
     let input = Contents(.fp32, [1, 4], of: [Float](arrayLiteral: 1, 2, 3, 4))
     #expect(try instance.run([input], outputs: 2)[1] == input)
+  }
+
+  @Test func `every parameter reaches the library, and the model still runs`() throws {
+    let model = try load("sequence") {
+      $0.parameters = [
+        "intra_op_thread_count": "2", "inter_op_thread_count": "2", "execution_mode": "1", "enable_mem_pattern": "0",
+        "memory.enable_memory_arena_shrinkage": "cpu:0", "session.set_denormal_as_zero": "1",
+      ]
+      $0.graphOptimizationLevel = 2
+    }
+    let input = Contents(.fp32, [1, 2], of: [Float(3), 4])
+    #expect(try model.makeInstance(index: 0).run([input]) == [Contents(.fp32, [1, 2], of: [Float(6), 8])])
+    let withoutArena = try load("sequence") { $0.parameters = ["enable_mem_arena": "0"] }
+    #expect(try withoutArena.makeInstance(index: 0).run([input]) == [Contents(.fp32, [1, 2], of: [Float(6), 8])])
   }
 
   /// The arena would grow by 602 kB a run if an output were kept.

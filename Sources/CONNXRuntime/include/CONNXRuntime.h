@@ -4,8 +4,8 @@
 // pointers that only ever grows, so a slot number and a type are all there is to know of a function. The runtime checks
 // them once after opening, by running a small model (SelfCheck.swift).
 //
-// Every function with an `OrtStatus *` result returns null for success; otherwise the status is the caller's to release.
-// Out-parameters are left unwritten on failure: set them to null before the call.
+// Every function with an `OrtStatus *` result returns null for success; otherwise the status is the caller's to
+// release. Out-parameters are left unwritten on failure: set them to null before the call.
 #ifndef CONNXRUNTIME_H
 #define CONNXRUNTIME_H
 

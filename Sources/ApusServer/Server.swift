@@ -1,0 +1,119 @@
+internal import Control
+internal import EventLoops
+internal import GRPC
+internal import Glibc
+internal import Inference
+internal import ONNXBackend
+internal import Serving
+internal import Services
+internal import Telemetry
+package import Transport
+
+/// The whole server: the only place that names concrete backends and puts the parts together.
+///
+/// ```
+/// Server ─▶ GRPCServer (loops) ─▶ Services ─▶ ServingDoor ─▶ ServingBoard ◀─ ModelLifecycle ◀─ repositories
+///                                                                │
+///                                                             ModelPool ─▶ ONNXBackend
+/// ```
+package final class Server {
+  private let configuration: ServerConfiguration
+  private let log: Log
+  private let models: ModelLifecycle
+  private let state: ServerState
+  private let grpc: GRPCServer
+  private let hosts: [LoopHost]
+  private var observer: Int?
+
+  /// The services of one loop, and the loop to reach them on.
+  private struct LoopHost: @unchecked Sendable {  // the services are touched on their loop only
+    let loop: EventLoop
+    let services: Services
+
+    func stateChanged() { loop.execute { services.stateChanged() } }
+  }
+
+  /// Where the server listens; ports that were given as 0 are filled in.
+  package var addresses: [SocketAddress] { grpc.addresses }
+
+  /// Binds the addresses and prepares everything. Nothing is served before `start`.
+  ///
+  /// - Throws: `SystemError`, `TLSError` or `InferenceError` that says what can't be had.
+  package init(_ configuration: ServerConfiguration, version: String) throws {
+    self.configuration = configuration
+    let output = LogOutput.standardError(level: configuration.logLevel, form: configuration.logForm)
+    log = output.log("apus.server")
+
+    var onnx = configuration.onnx
+    onnx.log = { [log = output.log("onnxruntime")] severity, message in log.write(severity, message) }
+    let loader = DeploymentLoader(
+      backends: [ONNXBackend(options: onnx)], poolLimits: configuration.pools,
+      defaultMaxBatchSize: configuration.defaultMaxBatchSize, warmsUp: configuration.warmsUp,
+      log: output.log("apus.models"))
+    let board = ServingBoard()
+    var options = ControlOptions(repositories: configuration.modelRepositories)
+    options.loadAtStart = configuration.loadAtStart
+    options.allowsModelControl = configuration.allowsModelControl
+    options.pollInterval = configuration.pollInterval
+    options.maxParallelLoads = configuration.modelLoadThreads
+    let models = ModelLifecycle(options: options, loader: loader, board: board, log: output.log("apus.models"))
+    self.models = models
+    let state = ServerState(models: models, version: version)
+    self.state = state
+
+    let admission = Admission(limit: configuration.maxRequestsInFlight)
+    let loopCount = configuration.eventLoops > 0 ? configuration.eventLoops : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    var network = GRPCServer.Configuration(addresses: configuration.listenAddresses, loopCount: loopCount)
+    network.limits = configuration.limits
+    network.options = configuration.grpc
+    network.tls = configuration.tls
+    var hosts: [LoopHost] = []
+    grpc = try GRPCServer(network) { loop in
+      let services = try Services(on: loop, door: ServingDoor(board: board, admission: admission), state: state)
+      hosts.append(LoopHost(loop: loop.eventLoop, services: services))
+      return services.methods
+    }
+    self.hosts = hosts
+  }
+
+  /// Serves, then loads the models: health says NOT_SERVING until all of them are ready. Models that fail are reported
+  /// and keep the server from being ready; the others serve.
+  package func start() async throws {
+    let hosts = hosts
+    observer = models.observe { for host in hosts { host.stateChanged() } }
+    try grpc.start()
+    log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
+    let failures = try await models.start()
+    for host in hosts { host.stateChanged() }
+    if failures.isEmpty {
+      log.info("ready")
+    } else {
+      log.error("not ready: some models failed", ["models": failures.keys.sorted().joined(separator: ", ")])
+    }
+  }
+
+  /// Says NOT_SERVING, lets running calls finish, and returns when everything is gone: at most the grace and a moment
+  /// later.
+  package func drainAndStop() async {
+    log.info("stopping", ["grace": "\(configuration.drainGrace)"])
+    state.beginStopping()
+    for host in hosts { host.stateChanged() }
+    grpc.drain(grace: configuration.drainGrace)
+    await models.drainAll()
+    if let observer { models.stopObserving(observer) }
+    grpc.stop()
+    log.info("stopped")
+  }
+}
+
+extension Log {
+  /// A line of ONNX Runtime's own.
+  fileprivate func write(_ severity: ONNXLogSeverity, _ message: String) {
+    switch severity {
+    case .verbose: trace(message)
+    case .info: debug(message)
+    case .warning: warning(message)
+    case .error, .fatal: error(message)
+    }
+  }
+}

@@ -1,0 +1,173 @@
+package import Backends
+internal import Inference
+package import Pools
+internal import Serving
+package import Telemetry
+
+/// What a load of one model will do: settled before the first byte of a model is read.
+internal struct LoadPlan: Sendable {
+  /// As the operator wrote it; completed with each version's own signature.
+  var configuration: ModelConfiguration
+  var backend: any Backend
+  /// Highest first; at least one.
+  var versions: [Int64]
+  /// The directory with the version directories.
+  var path: String
+  /// Labels by output name.
+  var labels: [String: LabelList]
+  /// Set where the files came with the load.
+  var files: OverrideDirectory?
+}
+
+/// A version that is loaded, and the files that it may go on reading.
+internal struct LoadedDeployment: Sendable {
+  var serving: ServingDeployment
+  var files: OverrideDirectory?
+}
+
+/// Makes a deployment of a model version: configuration, backend, labels, pool. Blocks while it loads.
+package struct DeploymentLoader: Sendable {
+  private let choice: BackendChoice
+  private let poolLimits: PoolLimits
+  private let warmsUp: Bool
+  private let completion: ConfigurationCompletion
+  private let log: Log
+  /// A label file is read whole; ImageNet's 21,841 labels take less than a megabyte.
+  private static let labelFileLimitBytes = 64 << 20
+
+  /// - Parameters:
+  ///   - defaultMaxBatchSize: For a model that batches and whose configuration does not say how much. At least 1.
+  ///   - warmsUp: Whether every instance runs once before its version serves.
+  package init(
+    backends: [any Backend], poolLimits: PoolLimits = PoolLimits(), defaultMaxBatchSize: Int = 8,
+    warmsUp: Bool = true, log: Log
+  ) {
+    choice = BackendChoice(backends: backends)
+    self.warmsUp = warmsUp
+    self.poolLimits = poolLimits
+    completion = ConfigurationCompletion(defaultMaxBatchSize: defaultMaxBatchSize)
+    self.log = log
+  }
+
+  /// Reads what there is to load.
+  ///
+  /// - Throws: `.internal` if no repository has the model; `.invalidArgument` for whatever is wrong with it.
+  internal func plan(
+    _ model: String, in repository: ModelRepository, override: LoadOverride?
+  ) throws(InferenceError) -> LoadPlan {
+    var path: String
+    var versions: [Int64]
+    var files: OverrideDirectory?
+    let read: ReadConfiguration
+    if let override, !override.files.isEmpty {
+      let directory = try OverrideDirectory(override.files)
+      files = directory
+      path = directory.path
+      versions = Array(Set(override.files.map(\.version)))
+      read = try ReadConfiguration(json: override.configuration, model: model)
+    } else {
+      let folder = try repository.folder(model)
+      path = folder.path
+      versions = folder.versions
+      if let override {
+        read = try ReadConfiguration(json: override.configuration, model: model)
+      } else if let text = folder.configurationText {
+        read = try ReadConfiguration(text: text, file: "\(path)/\(ModelRepository.configurationFilename)", model: model)
+      } else {
+        read = ReadConfiguration(absentFor: model)
+      }
+    }
+    for field in read.ignoredFields {
+      log.warning("a field of the configuration is set and has no effect here", ["model": model, "field": field])
+    }
+    let configuration = read.configuration
+    try checkPath(configuration.defaultModelFilename, "default_model_filename", of: model)
+    for (output, filename) in configuration.labelFiles.sorted(by: { $0.key < $1.key }) {
+      try checkPath(filename, "label_filename of output '\(output)'", of: model)
+    }
+    let selected = configuration.versionPolicy.selected(from: versions)
+    guard !selected.isEmpty else {
+      throw .invalidArgument(noVersion(of: model, at: path, configuration.versionPolicy, available: versions))
+    }
+    warnAboutMissing(configuration.versionPolicy, available: versions, model)
+    let backend = try choice.backend(for: configuration) { filename in
+      selected.contains { (try? Files.kind("\(path)/\($0)/\(filename)")) ?? nil != nil }
+    }
+    return LoadPlan(
+      configuration: configuration, backend: backend, versions: selected, path: path,
+      labels: try labels(of: configuration, at: path), files: files)
+  }
+
+  /// Loads one version of a plan and starts its pool.
+  internal func load(_ plan: LoadPlan, version: Int64) throws(InferenceError) -> LoadedDeployment {
+    let given = plan.configuration.defaultModelFilename
+    let filename = given.isEmpty ? plan.backend.defaultModelFilename : given
+    let path = "\(plan.path)/\(version)/\(filename)"
+    guard try Files.kind(path) != nil else {
+      throw .invalidArgument("there is no file '\(path)', which backend '\(plan.backend.name)' would load")
+    }
+    let model = try plan.backend.load(path: path, configuration: plan.configuration)
+    var configuration = try completion.complete(plan.configuration, for: model.signature)
+    configuration.backend = plan.backend.name
+    configuration.platform = plan.backend.platform
+    configuration.defaultModelFilename = filename
+    let signature = ConfigurationCompletion.signature(of: configuration)
+    let log = log
+    let pool = ModelPool(
+      name: configuration.name, version: "\(version)", configuration: configuration, model: model, limits: poolLimits,
+      warmsUp: warmsUp, log: { log.warning($0) })
+    try pool.start()
+    log.debug(
+      "loaded",
+      ["model": plan.configuration.name, "version": "\(version)", "file": path, "placement": model.placement])
+    let serving = ServingDeployment(
+      name: configuration.name, version: version, pool: pool, signature: signature, configuration: configuration,
+      labels: signature.outputs.map { plan.labels[$0.name] })
+    return LoadedDeployment(serving: serving, files: plan.files)
+  }
+
+  private func labels(
+    of configuration: ModelConfiguration, at path: String
+  ) throws(InferenceError) -> [String: LabelList] {
+    var labels: [String: LabelList] = [:]
+    for (output, filename) in configuration.labelFiles.sorted(by: { $0.key < $1.key }) {
+      let bytes = try Files.contents("\(path)/\(filename)", limitBytes: DeploymentLoader.labelFileLimitBytes)
+      labels[output] = LabelList(file: bytes)
+    }
+    return labels
+  }
+
+  /// A configuration may come from a client, and what it names is opened: nothing outside the model's directory.
+  private func checkPath(_ filename: String, _ field: String, of model: String) throws(InferenceError) {
+    let parts = filename.split(separator: "/", omittingEmptySubsequences: false)
+    guard filename.isEmpty || (!parts.contains("..") && parts.first != "" && !filename.utf8.contains(0)) else {
+      throw .invalidArgument(
+        "model '\(model)': \(field) is '\(filename)': expected a path inside the model's directory")
+    }
+  }
+
+  private func noVersion(
+    of model: String, at path: String, _ policy: VersionPolicy, available: [Int64]
+  ) -> String {
+    let found = available.isEmpty ? "none" : available.sorted().map(String.init).joined(separator: ", ")
+    return "at least one version must be available under the version policy of model '\(model)': the policy is "
+      + "\(policy.description), and the versions in '\(path)' are: \(found)"
+  }
+
+  private func warnAboutMissing(_ policy: VersionPolicy, available: [Int64], _ model: String) {
+    guard case .specific(let wanted) = policy else { return }
+    for version in wanted where !available.contains(version) {
+      log.warning("version_policy names a version that does not exist", ["model": model, "version": "\(version)"])
+    }
+  }
+}
+
+extension VersionPolicy {
+  fileprivate var description: String {
+    switch self {
+    case .latest(let count): "latest { num_versions: \(count) }"
+    case .all: "all"
+    case .specific(let versions): "specific { versions: \(versions) }"
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Written with the work that needs it.

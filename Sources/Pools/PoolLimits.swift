@@ -1,0 +1,51 @@
+package import Inference
+
+/// What one pool may hold, and the codes of its refusals.
+package struct PoolLimits: Hashable, Sendable {
+  /// Most requests waiting where the model's configuration names no `max_queue_size`, and the ceiling where it does.
+  package var maxQueuedRequests = 8192
+  /// Most rows in a batch where neither configuration nor caller says, for a model that batches. Triton's default.
+  package var defaultMaxBatchSize = 4
+  /// The code of a full queue. Triton answers `.unavailable`, which invites retries.
+  package var queueFullCode = InferenceError.Code.resourceExhausted
+  /// The code of a queue timeout. Triton answers `.unavailable`.
+  package var queueTimeoutCode = InferenceError.Code.deadlineExceeded
+
+  package init() {}
+}
+
+/// What became of a request that was submitted.
+package enum SubmitResult {
+  /// It will be answered through its mailbox. If `needsWake`, call `wake()` at the end of the turn.
+  case accepted(needsWake: Bool)
+  /// The pool takes nothing new; ask another. The request is the caller's still.
+  case draining
+  /// The request is the caller's still, to answer with this.
+  case refused(InferenceError)
+}
+
+/// How busy a pool is.
+package struct PoolLoad: Hashable, Sendable {
+  package var queuedRequests = 0
+  /// Taken by an instance and not yet answered.
+  package var runningRequests = 0
+
+  package init(queuedRequests: Int = 0, runningRequests: Int = 0) {
+    self.queuedRequests = queuedRequests
+    self.runningRequests = runningRequests
+  }
+
+  package var queuedAndRunning: Int { queuedRequests + runningRequests }
+}
+
+/// The clocks of a pool, replaced in tests.
+package struct PoolClock: Sendable {
+  package var now: @Sendable () -> Instant
+  /// Milliseconds since 1970, for `last_inference`.
+  package var epochMilliseconds: @Sendable () -> UInt64
+
+  package init(now: @escaping @Sendable () -> Instant, epochMilliseconds: @escaping @Sendable () -> UInt64) {
+    self.now = now
+    self.epochMilliseconds = epochMilliseconds
+  }
+}

@@ -1,0 +1,112 @@
+internal import Control
+internal import GRPC
+internal import Inference
+internal import Wire
+
+/// `grpc.health.v1.Health` on one event loop: Check, Watch and List.
+///
+/// The empty name is the server: SERVING when it is ready and not stopping. A model's name is that model, and the
+/// inference service's own name is the same as the server. Source: gRPC, health-checking.md.
+final class HealthService {
+  static let name = "grpc.health.v1.Health"
+
+  private let state: ServerState
+  private var watches: [ObjectIdentifier: HealthWatch] = [:]
+
+  init(_ state: ServerState) { self.state = state }
+
+  func add(to table: inout MethodTable) {
+    table.add(Self.name, "Check", messageMethod { [self] (request: HealthCheckRequest) throws(InferenceError) in
+      guard let status = status(of: request.service) else {
+        throw .notFound("health of '\(request.service)' was asked for; it is neither this server nor a model of it")
+      }
+      return HealthCheckResponse(status: status)
+    })
+    table.add(Self.name, "List", messageMethod { [self] (_: HealthListRequest) throws(InferenceError) in
+      HealthListResponse(statuses: try all().mapValues { HealthCheckResponse(status: $0) })
+    })
+    table.add(Self.name, "Watch", WatchMethod(self))
+  }
+
+  /// Sends what changed to everyone who watches. Called on the loop's thread after each change.
+  func changed() { for watch in watches.values { watch.update() } }
+
+  /// Nil for a name that nobody has.
+  fileprivate func status(of service: String) -> HealthCheckResponse.ServingStatus? {
+    if service.isEmpty || service == inferenceService || service == Self.name {
+      return !state.isStopping && state.models.isServerReady ? .serving : .notServing
+    }
+    do throws(InferenceError) {
+      try state.models.checkReady(service)
+      return state.isStopping ? .notServing : .serving
+    } catch {
+      return error.code == .notFound ? nil : .notServing
+    }
+  }
+
+  private func all() throws(InferenceError) -> [String: HealthCheckResponse.ServingStatus] {
+    var statuses: [String: HealthCheckResponse.ServingStatus] = [:]
+    for name in ["", inferenceService] { statuses[name] = status(of: name) }
+    for entry in try state.models.index() {
+      statuses[entry.name] = status(of: entry.name) ?? .notServing
+    }
+    // As gRPC's own servers do, rather than an answer of any size.
+    guard statuses.count <= 100 else {
+      throw .resourceExhausted("there are \(statuses.count) services; a list has at most 100, check each by its name")
+    }
+    return statuses
+  }
+
+  fileprivate func begin(_ watch: HealthWatch) { watches[ObjectIdentifier(watch)] = watch }
+  fileprivate func end(_ watch: HealthWatch) { watches[ObjectIdentifier(watch)] = nil }
+}
+
+private final class WatchMethod: StreamMethod {
+  private let service: HealthService
+  init(_ service: HealthService) { self.service = service }
+  func open(_ stream: ServerStream) -> any StreamHandler { HealthWatch(stream, service) }
+}
+
+/// One client that wants to hear of every change.
+private final class HealthWatch: StreamHandler {
+  private let stream: ServerStream
+  private unowned let service: HealthService
+  private var watched: String?
+  private var last: HealthCheckResponse.ServingStatus?
+
+  init(_ stream: ServerStream, _ service: HealthService) {
+    self.stream = stream
+    self.service = service
+  }
+
+  func receive(_ message: MessageBuffer) {
+    defer { stream.recycle(message) }
+    guard watched == nil else {
+      service.end(self)
+      return stream.finish(GRPCStatus(.invalidArgument, "a Watch call takes one request; a second one came"))
+    }
+    do throws(InferenceError) {
+      watched = try HealthCheckRequest(decoding: UnsafeRawBufferPointer(message.bytes)).service
+    } catch {
+      return stream.finish(GRPCStatus(error))
+    }
+    service.begin(self)
+    update()
+  }
+
+  func receiveEnd() {
+    if watched == nil { stream.finish(GRPCStatus(.unimplemented, "a Watch call takes one request; none came")) }
+  }
+
+  func cancelled() { service.end(self) }
+
+  func update() {
+    guard let watched, !stream.isCongested else { return }
+    let status = service.status(of: watched) ?? .serviceUnknown
+    guard status != last else { return }
+    last = status
+    stream.send(HealthCheckResponse(status: status).encoded())
+  }
+
+  func drained() { update() }
+}

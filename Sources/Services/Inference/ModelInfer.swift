@@ -1,0 +1,102 @@
+internal import EventLoops
+internal import GRPC
+internal import Inference
+internal import Serving
+internal import Wire
+
+/// ModelInfer: decode, submit; encode, reply. The hot path's two ends on one event loop.
+///
+/// ```
+/// handle ─▶ request in the call's arena ─▶ door.submit ─▶ pool … mailbox ─▶ complete ─▶ call.reply
+/// ```
+final class ModelInfer: UnaryMethod {
+  private let grpc: GRPCLoop
+  private let door: ServingDoor
+  private var receiver: ReplyReceiver?
+  private var mailbox: Unmanaged<ReplyMailbox>
+
+  init(on grpc: GRPCLoop, door: ServingDoor) throws {
+    self.grpc = grpc
+    self.door = door
+    // The receiver needs `complete`, and `complete` needs nothing of the receiver.
+    let completion = Completion(grpc: grpc, door: door)
+    let receiver = try ReplyReceiver(on: grpc.eventLoop) { completion.complete($0) }
+    self.receiver = receiver
+    mailbox = .passUnretained(receiver.mailbox)
+  }
+
+  func handle(_ call: UnaryCall) {
+    guard let request = call.arena.pointee.allocate(InferenceRequest.self, count: 1) else {
+      return call.fail(GRPCStatus(.resourceExhausted, "the call's arena has no room for a request"))
+    }
+    request.initialize(to: InferenceRequest(arena: call.arena, replyTo: mailbox))
+    request.pointee.arrival = call.arrival
+    request.pointee.deadline = call.deadline
+    request.pointee.context = UnsafeMutableRawPointer(call.raw)
+    call.context = UnsafeMutableRawPointer(request)
+    do throws(InferenceError) {
+      try decodeModelInferRequest(message: call.message, into: request)
+    } catch {
+      return refuse(call, request, error)
+    }
+    noteTensorOffset(call, request)
+    if case .refused(let error) = door.submit(request, now: grpc.eventLoop.now) { refuse(call, request, error) }
+  }
+
+  func cancelled(_ call: UnaryCall) {
+    guard let request = call.context?.assumingMemoryBound(to: InferenceRequest.self) else { return }
+    door.cancel(request)
+  }
+
+  private func refuse(_ call: UnaryCall, _ request: RequestPointer, _ error: InferenceError) {
+    request.deinitialize(count: 1)
+    call.context = nil
+    call.fail(GRPCStatus(error))
+  }
+
+  /// So that the next message of this size is placed where its tensor is aligned.
+  private func noteTensorOffset(_ call: UnaryCall, _ request: RequestPointer) {
+    guard let message = call.message.baseAddress, let tensor = request.pointee.inputs.first?.bytes.baseAddress else {
+      return
+    }
+    let offset = tensor - message
+    if offset >= 0, offset < call.message.count { grpc.buffers.noteTensorOffset(offset) }
+  }
+
+  private final class Completion {
+    private let grpc: GRPCLoop
+    private let door: ServingDoor
+
+    init(grpc: GRPCLoop, door: ServingDoor) {
+      self.grpc = grpc
+      self.door = door
+    }
+
+    func complete(_ request: RequestPointer) {
+      guard let raw = request.pointee.context?.assumingMemoryBound(to: Call.self) else { return }
+      let call = UnaryCall(raw)
+      if !call.isAbandoned { door.prepareAnswer(request) }
+      if call.isAbandoned {
+        end(request)
+        call.fail(GRPCStatus(.cancelled, "the caller is gone"))
+      } else if let failure = request.pointee.failure {
+        end(request)
+        call.fail(GRPCStatus(failure))
+      } else if let segments = encodeModelInferResponse(
+        request, modelName: request.pointee.modelName, modelVersion: request.pointee.answeredVersion,
+        headroom: MessagePrefix.byteCount)
+      {
+        end(request)
+        call.reply(segments)
+      } else {
+        end(request)
+        call.fail(GRPCStatus(.resourceExhausted, "the answer's shapes and names are over the call's memory limit"))
+      }
+    }
+
+    private func end(_ request: RequestPointer) {
+      door.finish(request)
+      request.deinitialize(count: 1)
+    }
+  }
+}

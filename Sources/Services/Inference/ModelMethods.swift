@@ -1,0 +1,29 @@
+internal import Control
+internal import GRPC
+internal import Inference
+internal import Wire
+
+/// ModelReady, ModelMetadata and ModelConfig.
+extension MethodTable {
+  mutating func addModelMethods(_ state: ServerState) {
+    add(inferenceService, "ModelReady", messageMethod { (request: ModelReadyRequest) throws(InferenceError) in
+      try state.models.checkReady(request.name, version: request.version)
+      return ModelReadyResponse(ready: true)
+    })
+    add(inferenceService, "ModelMetadata", messageMethod { (request: ModelMetadataRequest) throws(InferenceError) in
+      let answer = try state.models.metadata(request.name, version: request.version)
+      return ModelMetadataResponse(
+        name: answer.name, versions: answer.versions.map(String.init), platform: answer.platform,
+        inputs: answer.inputs, outputs: answer.outputs)
+    })
+    add(inferenceService, "ModelConfig", messageMethod { (request: ModelConfigRequest) throws(InferenceError) in
+      let configuration = try state.models.configuration(request.name, version: request.version)
+      let metadata = try state.models.metadata(request.name, version: request.version)
+      return ModelConfigResponse(
+        config: ModelConfig(
+          configuration,
+          signature: ModelSignature(
+            inputs: metadata.inputs, outputs: metadata.outputs, isBatchable: (configuration.maxBatchSize ?? 0) > 0)))
+    })
+  }
+}

@@ -1,0 +1,46 @@
+internal import Backends
+internal import Control
+internal import GRPC
+internal import Inference
+internal import Pools
+internal import Wire
+
+/// ModelStatistics: what each model version has done since it was loaded.
+extension MethodTable {
+  mutating func addModelStatistics(_ state: ServerState) {
+    add(inferenceService, "ModelStatistics", messageMethod { (request: ModelStatisticsRequest) throws(InferenceError) in
+      let answers = try state.models.statistics(request.name, version: request.version)
+      return ModelStatisticsResponse(models: answers.map(ModelStatistics.init))
+    })
+  }
+}
+
+extension ModelStatistics {
+  fileprivate init(_ answer: ModelStatisticsAnswer) {
+    self.init(name: answer.name, version: String(answer.version))
+    let statistics = answer.statistics
+    lastInference = statistics.lastInferenceMilliseconds
+    inferenceCount = statistics.inferenceCount
+    executionCount = statistics.executionCount
+    inferenceStatistics.success = StatisticDuration(statistics.success)
+    inferenceStatistics.fail = StatisticDuration(statistics.fail)
+    inferenceStatistics.queue = StatisticDuration(statistics.queue)
+    inferenceStatistics.computeInput = StatisticDuration(statistics.computeInput)
+    inferenceStatistics.computeInfer = StatisticDuration(statistics.computeInfer)
+    inferenceStatistics.computeOutput = StatisticDuration(statistics.computeOutput)
+    batchStatistics = statistics.batchSizes.map { size in
+      var batch = InferBatchStatistics(batchSize: UInt64(size.batchSize))
+      batch.computeInput = StatisticDuration(size.computeInput)
+      batch.computeInfer = StatisticDuration(size.computeInfer)
+      batch.computeOutput = StatisticDuration(size.computeOutput)
+      return batch
+    }
+    memoryUsage = answer.memoryUsage.map {
+      MemoryUsage(kind: $0.kind, device: Int64($0.device), byteCount: $0.byteCount)
+    }
+  }
+}
+
+extension StatisticDuration {
+  fileprivate init(_ duration: DurationCount) { self.init(count: duration.count, nanoseconds: duration.nanoseconds) }
+}

@@ -1,0 +1,208 @@
+import Batching
+import Inference
+import Testing
+
+/// SplitMix64: small, seeded, the same everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+/// Instances that take and finish batches on virtual time, against a book of what every request is owed.
+///
+/// Each step lets a random time pass, in which the simulator looks at the queue exactly when a real pool would: on an
+/// arrival, when an instance is free, and at the instants that the verdicts name.
+private struct Simulation {
+  struct Owed {
+    var rows: Int
+    var shape: UInt64
+    var enqueued: UInt64
+    var timeout: UInt64
+    var deadline: UInt64
+    var isAnswered = false
+  }
+
+  var random: SeededGenerator
+  var queue: BatchQueue
+  let policy: BatchPolicy
+  var batch = FormedBatch()
+  var book: [Owed] = []
+  var cancelled: Set<UInt> = []
+  var busyUntil: [UInt64]
+  var now: UInt64 = 1
+  var lookAgain: UInt64 = .max
+  var lastSent: [UInt64: UInt] = [:]
+  var problems: [String] = []
+  var sent = 0
+  var removed = 0
+  var refused = 0
+
+  init(seed: UInt64) {
+    random = SeededGenerator(state: seed)
+    var dynamic = DynamicBatching()
+    let maxRows = Int.random(in: 1...16, using: &random)
+    dynamic.preferredBatchSizes = [[], [maxRows], [1, max(1, maxRows / 2)], [3]].randomElement(using: &random)!
+    dynamic.maxQueueDelayMicroseconds = [0, 5, 50].randomElement(using: &random)!
+    dynamic.queuePolicy.defaultTimeoutMicroseconds = [0, 30, 200].randomElement(using: &random)!
+    dynamic.queuePolicy.allowTimeoutOverride = Bool.random(using: &random)
+    dynamic.queuePolicy.timeoutAction = Bool.random(using: &random) ? .reject : .delay
+    policy = BatchPolicy(
+      maxBatchSize: maxRows, dynamicBatching: Int.random(in: 0..<8, using: &random) > 0 ? dynamic : nil,
+      queueLimit: 40)
+    queue = BatchQueue(policy: policy)
+    busyUntil = Array(repeating: 0, count: Int.random(in: 1...4, using: &random))
+  }
+
+  mutating func run(steps: Int) {
+    for _ in 0..<steps {
+      let next = now + UInt64.random(in: 0...20_000, using: &random)
+      settle(until: next)
+      arrive()
+      if Int.random(in: 0..<10, using: &random) == 0, let token = book.indices.randomElement(using: &random) {
+        cancelled.insert(UInt(token))
+      }
+    }
+    settle(until: now + 100_000_000)
+    for token in book.indices where !book[token].isAnswered { problems.append("\(token) was lost") }
+    if queue.count != 0 { problems.append("\(queue.count) are left") }
+  }
+
+  private mutating func arrive() {
+    let rows = Int.random(in: 1...policy.maxBatchRows, using: &random)
+    let shape = UInt64.random(in: 0..<3, using: &random)
+    let requested = Bool.random(using: &random) ? UInt64.random(in: 1...100, using: &random) : nil
+    let timeout = policy.timeout(enteringAt: Instant(nanoseconds: now), requested: requested)
+    let deadline = Bool.random(using: &random) ? now + UInt64.random(in: 1...300_000, using: &random) : UInt64.max
+    let token = UInt(book.count)
+    let isQueued = queue.append(
+      token, rows: rows, shapeKey: shape, at: Instant(nanoseconds: now), timeout: timeout,
+      deadline: Instant(nanoseconds: deadline))
+    guard isQueued else {
+      refused += 1
+      if queue.count != policy.maxQueuedRequests { problems.append("refused at \(queue.count)") }
+      return
+    }
+    book.append(
+      Owed(rows: rows, shape: shape, enqueued: now, timeout: timeout.nanoseconds, deadline: deadline))
+    lookAgain = now
+  }
+
+  /// Lets time pass: a look at every instant at which an instance becomes free or a verdict asked for one.
+  private mutating func settle(until end: UInt64) {
+    while true {
+      let free = busyUntil.indices.filter { busyUntil[$0] <= now }
+      if !free.isEmpty, lookAgain <= now { look(free.randomElement(using: &random)!) } else {
+        let nextFree = busyUntil.filter { $0 > now }.min() ?? .max
+        let next = min(free.isEmpty ? .max : lookAgain, nextFree)
+        guard next <= end else { break }
+        now = max(next, now)
+        lookAgain = min(lookAgain, now)
+      }
+    }
+    now = end
+  }
+
+  private mutating func look(_ instance: Int) {
+    let cancelled = cancelled
+    let verdict = queue.form(
+      at: Instant(nanoseconds: now), isCancelled: { cancelled.contains($0) }, into: &batch)
+    for removal in batch.removed { note(removal) }
+    switch verdict {
+    case .idle:
+      lookAgain = .max
+      if queue.count != 0 { problems.append("idle with \(queue.count) waiting") }
+    case .wait(let until):
+      lookAgain = until.nanoseconds
+      noteWait(until.nanoseconds)
+    case .send:
+      noteBatch()
+      busyUntil[instance] = now + UInt64.random(in: 0...60_000, using: &random)
+    }
+  }
+
+  private mutating func answer(_ token: UInt) {
+    if book[Int(token)].isAnswered { problems.append("\(token) was answered twice") }
+    book[Int(token)].isAnswered = true
+  }
+
+  private mutating func note(_ removal: FormedBatch.Removal) {
+    answer(removal.token)
+    removed += 1
+    let owed = book[Int(removal.token)]
+    let isRight =
+      switch removal.reason {
+      case .cancelled: cancelled.contains(removal.token)
+      case .deadline: owed.deadline <= now
+      case .timeout: owed.timeout <= now && policy.timeoutAction == .reject
+      }
+    if !isRight { problems.append("\(removal.token) was removed as \(removal.reason) at \(now)") }
+  }
+
+  private mutating func noteWait(_ until: UInt64) {
+    if until <= now { problems.append("told to wait until the past") }
+    if policy.maxQueueDelayNanoseconds == 0 { problems.append("waits without a delay") }
+    for token in book.indices where !book[token].isAnswered {
+      let isDelayed = policy.timeoutAction == .delay && book[token].timeout <= now
+      if !isDelayed, book[token].enqueued + policy.maxQueueDelayNanoseconds < until {
+        problems.append("\(token) waits past its delay")
+      }
+      if book[token].deadline < until { problems.append("\(token) waits past its deadline") }
+    }
+  }
+
+  private mutating func noteBatch() {
+    sent += batch.tokens.count
+    let owed = batch.tokens.map { book[Int($0)] }
+    if owed.isEmpty { problems.append("sent an empty batch") }
+    if owed.reduce(0, { $0 + $1.rows }) != batch.rows || batch.rows > policy.maxBatchRows {
+      problems.append("\(batch.rows) rows in a batch of \(policy.maxBatchRows)")
+    }
+    if Set(owed.map(\.shape)).count > 1 { problems.append("shapes mixed") }
+    if !policy.joinsRequests, owed.count > 1 { problems.append("joined what runs alone") }
+    for (token, owed) in zip(batch.tokens, owed) {
+      answer(token)
+      if cancelled.contains(token) || owed.deadline <= now { problems.append("\(token) was sent too late") }
+      if policy.timeoutAction == .reject {
+        if owed.timeout <= now { problems.append("\(token) was sent timed out") }
+        if let last = lastSent[owed.shape], last > token { problems.append("\(token) was overtaken by \(last)") }
+        lastSent[owed.shape] = token
+      }
+    }
+  }
+}
+
+@Test func `in random traffic none is lost, doubled, reordered in its shape, late or in too large a batch`() {
+  var total = (sent: 0, removed: 0, refused: 0)
+  for seed in 1...400 as ClosedRange<UInt64> {
+    var simulation = Simulation(seed: seed)
+    simulation.run(steps: 150)
+    #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems.prefix(5))")
+    total = (total.sent + simulation.sent, total.removed + simulation.removed, total.refused + simulation.refused)
+  }
+  // The traffic must visit every way out, or the test proves little.
+  #expect(total.sent > 10_000 && total.removed > 1000 && total.refused > 100, "\(total)")
+}
+
+/// Ten thousand requests in a thousand shapes wait: a queue that scanned them for each batch would take 10^8 steps.
+@Test func `thousands waiting in a thousand shapes come out batch by batch`() {
+  let policy = BatchPolicy(maxBatchSize: 4, dynamicBatching: DynamicBatching(), queueLimit: 100_000)
+  var queue = BatchQueue(policy: policy)
+  for token in 0..<10_000 as Range<UInt> {
+    let isQueued = queue.append(token, rows: 1, shapeKey: UInt64(token % 1000), at: Instant(nanoseconds: 0))
+    #expect(isQueued)
+  }
+  var asked = 0
+  var batch = FormedBatch()
+  var batches = 0
+  while queue.form(at: Instant(nanoseconds: 1), isCancelled: { _ in asked += 1; return false }, into: &batch) == .send {
+    batches += 1
+  }
+  #expect(batches == 3000)
+  #expect(asked <= 2 * 10_000, "each request is met when its batch forms, and hardly more: \(asked)")
+}

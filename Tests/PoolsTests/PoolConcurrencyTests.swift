@@ -1,0 +1,228 @@
+import Batching
+import Glibc
+import Inference
+import Pools
+import Synchronization
+import Testing
+
+/// SplitMix64: small, seeded, the same everywhere.
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+/// What one client thread saw.
+private struct Tally: Sendable {
+  var accepted = 0
+  var answered = 0
+  var failed = 0
+  var problems: [String] = []
+}
+
+/// Sends requests of 1 to 4 tagged rows, some at a time, and checks that each answer is its own.
+private func converse(
+  with pool: ModelPool, client number: Int, requests: Int, isOrdered: Bool, seed: UInt64
+) -> Tally {
+  var random = SeededGenerator(state: seed)
+  var tally = Tally()
+  let client = Client()
+  var inFlight: [UInt: [Int64]] = [:]
+  var lastAnswered: UInt = 0
+  var tag = Int64(number) << 32 + 1
+  var isDraining = false
+  while tally.accepted < requests && !isDraining || !inFlight.isEmpty {
+    var needsWake = false
+    while tally.accepted < requests, !isDraining, inFlight.count < Int.random(in: 1...12, using: &random) {
+      let numbers = (0..<Int64.random(in: 1...4, using: &random)).map { tag + $0 }
+      tag += 4
+      let request = client.makeRequest(numbers: numbers)
+      do { try pool.validator.validate(request) } catch { tally.problems.append(error.message) }
+      if Int.random(in: 0..<16, using: &random) == 0 { request.pointee.cancelled.store(true, ordering: .relaxed) }
+      switch pool.submit(request, now: .now()) {
+      case .accepted(let wake):
+        tally.accepted += 1
+        needsWake = needsWake || wake
+        inFlight[UInt(numbers[0])] = numbers
+      case .draining:
+        isDraining = true
+        client.free(request)
+      case .refused(let error):
+        tally.problems.append(error.message)
+        client.free(request)
+      }
+    }
+    if needsWake { pool.wake() }
+    guard !inFlight.isEmpty else { continue }
+    for request in client.receive() {
+      let first = UInt(bitPattern: request.pointee.context)
+      let expected = inFlight.removeValue(forKey: first)
+      tally.answered += 1
+      if isOrdered, first <= lastAnswered { tally.problems.append("\(first) after \(lastAnswered)") }
+      lastAnswered = first
+      if request.pointee.failure == nil {
+        if request.pointee.answeredNumbers != expected { tally.problems.append("\(first) got another's rows") }
+      } else {
+        tally.failed += 1
+        if !request.pointee.cancelled.load(ordering: .relaxed) { tally.problems.append("\(first) failed") }
+      }
+      client.free(request)
+    }
+  }
+  return tally
+}
+
+/// Runs the bodies on threads of their own, since they block, and gives what they return.
+private func onThreads<Value: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) -> Value) async -> [Value] {
+  await withTaskGroup(of: Value.self) { group in
+    for index in 0..<count {
+      group.addTask {
+        await withCheckedContinuation { continuation in
+          let box = ThreadBox { continuation.resume(returning: body(index)) }
+          var thread = pthread_t()
+          pthread_create(&thread, nil, runBox, Unmanaged.passRetained(box).toOpaque())
+          pthread_detach(thread)
+        }
+      }
+    }
+    return await group.reduce(into: []) { $0.append($1) }
+  }
+}
+
+private final class ThreadBox: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+private func runBox(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  Unmanaged<ThreadBox>.fromOpaque(argument!).takeRetainedValue().body()
+  return nil
+}
+
+@Test(arguments: [(false, UInt64(0)), (true, 0), (false, 200), (true, 200)])
+func `under concurrent clients none is lost, doubled or given another's rows, and order is kept where promised`(
+  isOrdered: Bool, delay: UInt64
+) async throws {
+  let model = ScriptedModel(.numbers)
+  let pool = try ModelPool.started(model, max: 8, instances: 3) {
+    $0.preserveOrdering = isOrdered
+    $0.maxQueueDelayMicroseconds = delay
+  }
+  let tallies = await onThreads(4) { index in
+    converse(with: pool, client: index + 1, requests: 400, isOrdered: isOrdered, seed: UInt64(index) + 1)
+  }
+  for tally in tallies {
+    #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
+    #expect(tally.answered == 400)
+  }
+  let statistics = pool.statistics
+  #expect(statistics.success.count + statistics.fail.count == 1600)
+  #expect(statistics.fail.count == UInt64(tallies.reduce(0) { $0 + $1.failed }))
+  #expect(statistics.batchSizes.allSatisfy { $0.batchSize <= 8 })
+  #expect(pool.load == PoolLoad())
+  await pool.drain()
+  #expect(model.liveInstances.load(ordering: .relaxed) == 0)
+}
+
+@Test func `a drain under load answers every request that was accepted`() async throws {
+  for seed in 1...8 as ClosedRange<UInt64> {
+    let model = ScriptedModel(.numbers)
+    let pool = try ModelPool.started(model, instances: 2)
+    let started = Gate()
+    async let tallies = onThreads(3) { index in
+      started.open()
+      return converse(
+        with: pool, client: index + 1, requests: .max, isOrdered: false, seed: seed &* 100 &+ UInt64(index))
+    }
+    await withCheckedContinuation { continuation in
+      pthreadWait(started, count: 3)
+      pool.drain { continuation.resume() }
+    }
+    for tally in await tallies {
+      #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
+      #expect(tally.answered == tally.accepted)
+    }
+    #expect(model.liveInstances.load(ordering: .relaxed) == 0)
+  }
+}
+
+private func pthreadWait(_ gate: Gate, count: Int) { for _ in 0..<count { gate.wait() } }
+
+/// Two instances; the first request is held in one while the second is done in the other.
+@Test func `with preserved order an answer waits for those submitted before it`() async throws {
+  let entered = Gate()
+  let goOn = Gate()
+  let done = Gate()
+  let model = ScriptedModel(.numbers) { (run) throws(InferenceError) in
+    if run.values() == [1] {
+      entered.open()
+      goOn.wait()
+    } else {
+      done.open()
+    }
+    return try ScriptedModel.echo(run)
+  }
+  let pool = try ModelPool.started(model, instances: 2) { $0.preserveOrdering = true }
+  let client = Client()
+  let first = client.makeRequest(numbers: [1])
+  let second = client.makeRequest(numbers: [2])
+  for request in [first, second] {
+    try pool.validator.validate(request)
+    _ = pool.submit(request, now: .now())
+    pool.wake()
+    if request == first { entered.wait() }
+  }
+  done.wait()
+  // The second's execution is counted before it is posted, and posting it is what must not happen yet.
+  while pool.statistics.executionCount < 1 { await Task.yield() }
+  goOn.open()
+  var received: [RequestPointer] = []
+  while received.count < 2 { received += client.receive() }
+  #expect(received == [first, second])
+  for request in received { client.free(request) }
+  await pool.drain()
+}
+
+/// Counts, and prints, what a request costs between `submit` and its mailbox with a model that takes no time.
+/// `POOL_BENCH_REQUESTS` makes the run long enough to read the time.
+@Test func `a million small requests would cost little: the loop runs small here`() async throws {
+  let total = getenv("POOL_BENCH_REQUESTS").flatMap { Int(String(cString: $0)) } ?? 2000
+  let pool = try ModelPool.started(ScriptedModel(.numbers, canInterrupt: false), max: 64)
+  let report = await onThreads(1) { _ in measure(pool, total: total) }
+  #expect(report[0].answered >= total)
+  print("pool: \(report[0].nanoseconds / UInt64(total)) ns a request, \(pool.statistics.executionCount) runs")
+  await pool.drain()
+}
+
+/// Turns of 64 requests, recycled, as one event loop would have them.
+private func measure(_ pool: ModelPool, total: Int) -> (answered: Int, nanoseconds: UInt64) {
+  let client = Client()
+  let requests = (1...64 as ClosedRange<Int64>).map { client.makeRequest(numbers: [$0]) }
+  for request in requests { try? pool.validator.validate(request) }
+  var answered = 0
+  let start = Instant.now()
+  var free = requests
+  while answered < total {
+    var needsWake = false
+    let now = Instant.now()
+    for request in free {
+      if case .accepted(let wake) = pool.submit(request, now: now) { needsWake = needsWake || wake }
+    }
+    if needsWake { pool.wake() }
+    free = client.receive()
+    for request in free {
+      request.pointee.releaseAnswer()
+      request.pointee.arena.pointee.reset()
+    }
+    answered += free.count
+  }
+  let nanoseconds = Instant.now().nanoseconds(since: start)
+  while free.count < requests.count { free += client.receive() }
+  for request in free { client.free(request) }
+  return (answered, nanoseconds)
+}
