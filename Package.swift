@@ -95,7 +95,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -108,6 +109,12 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Examples
+    .executableTarget(
+      name: "FileType",
+      dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "examples/FileType", swiftSettings: common),
 
     // MARK: Tests
     .testTarget(
@@ -131,5 +138,7 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
       swiftSettings: trusted),
+    .testTarget(name: "apusTests", dependencies: ["ApusClient", "ApusServer", "Transport", "apus"], swiftSettings: common),
+    .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
   ]
 )
