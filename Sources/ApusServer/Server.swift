@@ -4,8 +4,8 @@ internal import GRPC
 internal import Glibc
 internal import Inference
 internal import ONNXBackend
-internal import Serving
 internal import Services
+internal import Serving
 internal import Telemetry
 package import Transport
 

@@ -1,4 +1,5 @@
 internal import Inference
+internal import Threads
 
 /// Mailboxes with new answers, each to be woken once.
 ///
@@ -42,13 +43,14 @@ struct MailboxSet {
 ///
 /// Bounded by the requests in the pool. `@unchecked`: everything is guarded by `lock`.
 final class ReplyOrder: @unchecked Sendable {
-  private let lock = PoolLock()
+  private let lock = Lock()
   private var done: [UInt] = Array(repeating: 0, count: 256)  // a power of two; 0: not done
   private var first: UInt64 = 0
 
   deinit { lock.deallocate() }
 
-  /// Posts what may leave now that these are done. Answers of two instances can't overtake each other: the lock is held.
+  /// Posts what may leave now that these are done. Answers of two instances can't overtake each other: the lock is
+  /// held.
   func finish(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, into mailboxes: inout MailboxSet) {
     lock.lock()
     for index in 0..<count { insert(requests[index]) }

@@ -1,0 +1,267 @@
+"""What the measurements share: servers and h2load, each on CPUs of its own, and what each of them used."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import re
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+import grpc
+from tritonclient.grpc import service_pb2 as pb
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
+SCRATCH = CACHE / "bench"
+SERVICE = "/inference.GRPCInferenceService/"
+UNBOUNDED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+PATIENCE = 60  # seconds for a server to come up, or to answer one call
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+# Servers
+
+
+def free_port():
+    """A port that nobody listens on. Two servers with SO_REUSEPORT would share one without an error."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A process under measurement, on the CPUs given. `command` is made with the port that it shall listen on."""
+
+    def __init__(self, name, command, cpus="0"):
+        self.name = name
+        self.port = free_port()
+        self.log = SCRATCH / "logs" / f"{name}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic()
+        with open(self.log, "wb") as output:
+            self.process = subprocess.Popen(
+                ["taskset", "--cpu-list", cpus, *(str(word) for word in command(self.port))],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
+        self.channel = grpc.insecure_channel(
+            f"127.0.0.1:{self.port}", [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            sys.exit(f"{self.name} did not end on SIGTERM; its log is {self.log}")
+
+    def await_listening(self, every=0.001):
+        while time.monotonic() < self.started + PATIENCE:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+                return
+            time.sleep(every)
+        sys.exit(f"{self.name} did not listen; its log, {self.log}, ends with:\n{self.log.read_text()[-2000:]}")
+
+    def await_ready(self, every=0.001):
+        """Waits until it says that it is ready, and returns the seconds since it was started."""
+        self.await_listening(every)
+        while not self.ask("ServerReady", pb.ServerReadyRequest(), pb.ServerReadyResponse).ready:
+            if time.monotonic() > self.started + PATIENCE:
+                sys.exit(f"{self.name} is not ready after {PATIENCE} s; its log is {self.log}")
+            time.sleep(every)
+        return time.monotonic() - self.started
+
+    def call(self, method, message):
+        """The bytes that answer these bytes."""
+        return self.channel.unary_unary(SERVICE + method)(message, timeout=PATIENCE)
+
+    def ask(self, method, request, answer):
+        return answer.FromString(self.call(method, request.SerializeToString()))
+
+    def cpu_seconds(self):
+        """User and system time of all its threads so far, in steps of a clock tick."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def memory_bytes(self):
+        """Resident memory, now and at its peak."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        value = lambda key: int(re.search(rf"^{key}:\s+(\d+) kB", status, re.M)[1]) << 10
+        return value("VmRSS"), value("VmHWM")
+
+
+def environment():
+    return {"APUS_ONNXRUNTIME": str(CACHE / "onnxruntime/lib")} | os.environ
+
+
+def apus(binary, repository, options=()):
+    """The command of `apus serve`, as a function of its port."""
+    return lambda port: [binary, "serve", "--model-repository", repository, "--listen", f"127.0.0.1:{port}", *options]
+
+
+def prepare():
+    """Installs and builds what is missing, and returns the gRPC C++ server's path."""
+    return tool("Tools/bench/prepare")
+
+
+def tool(*command):
+    """Runs one of the project's tools and returns the last line that it prints: a path."""
+    done = subprocess.run([ROOT / command[0], *command[1:]], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+def model_repository(name, model, source, configuration):
+    """A repository of one model, in the scratch folder, with this config.pbtxt."""
+    folder = SCRATCH / "repositories" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source / model, folder / model)
+    (folder / model / "config.pbtxt").write_text(configuration)
+    return folder
+
+
+# Load
+
+
+def framed(message):
+    """A message as gRPC sends it: not compressed, and its length in front."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+@dataclasses.dataclass
+class Load:
+    """One run of h2load, and what it found. Times are in the unit of their names; `_us` is microseconds a request."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    client_cpu_us: float
+    server_cpu_us: float
+    other_cpus: float  # that anybody else kept busy meanwhile
+
+    @property
+    def rate(self):
+        return self.requests / self.seconds
+
+
+def load(server, path, body, answer_bytes, connections, streams, requests, cpus="1"):
+    """Posts `body` to `path` so many times, shared out among the connections, with so many calls in flight on each.
+
+    Each answer must be a 2xx, and all of them together exactly as long as so many answers of `answer_bytes`.
+    """
+    log = SCRATCH / "latencies.tsv"
+    log.unlink(missing_ok=True)
+    # The windows take any answer whole.
+    command = [
+        "taskset", "--cpu-list", cpus, "h2load", "-t", "1", "-c", str(connections), "-m", str(streams), "-n", str(requests),
+        "-w", "24", "-W", "26", "-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers",
+        "--log-file", str(log), f"http://127.0.0.1:{server.port}{path}",
+    ]
+    before, started = snapshot(server), time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wall = time.monotonic() - started
+    server_cpu, client_cpu, busy = (after - was for was, after in zip(before, snapshot(server)))
+
+    def number(pattern):
+        found = re.search(pattern, done.stdout)
+        if not found:
+            sys.exit(f"{server.name}: h2load ended with {done.returncode} and said:\n{done.stdout[-2000:]}")
+        return float(found[1])
+
+    took = number(r"finished in ([\d.]+)(?:s|ms|us)") * {"s": 1, "ms": 1e-3, "us": 1e-6}[
+        re.search(r"finished in [\d.]+(s|ms|us)", done.stdout)[1]]
+    succeeded, received = int(number(r"(\d+) 2xx")), int(number(r"\((\d+)\) data"))
+    if succeeded != requests or received != requests * answer_bytes:
+        sys.exit(
+            f"{server.name}: {requests} requests of {answer_bytes} bytes each were expected, and {succeeded} were "
+            f"answered with {received} bytes in all. h2load said:\n{done.stdout[-2000:]}")
+    # A row ends with the microseconds until the end of the answer.
+    with open(log, "rb") as rows:
+        latencies = sorted(int(row.rsplit(b"\t", 1)[1]) for row in rows)
+    at = lambda share: latencies[min(int(len(latencies) * share), len(latencies) - 1)] / 1e3
+    return Load(
+        succeeded, took, at(0.50), at(0.99), client_cpu / succeeded * 1e6, server_cpu / succeeded * 1e6,
+        max(0.0, (busy - server_cpu - client_cpu) / wall))
+
+
+def warm_up(send, seconds, connections, streams):
+    """Puts a server under load for about so long by `send(requests=…)`, and returns the requests per second."""
+    requests = connections * streams
+    while True:
+        one = send(requests=requests)
+        if one.seconds >= seconds / 2:
+            return one.rate
+        requests = max(2 * requests, multiple(one.rate * seconds, connections))
+
+
+def multiple(count, of):
+    """The largest multiple that is not above `count`, but one at least."""
+    return max(int(count) // of, 1) * of
+
+
+def snapshot(server):
+    """CPU seconds so far: the server's, those of clients that have ended, and those of the whole machine."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # user nice system idle iowait irq softirq steal
+    busy = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return server.cpu_seconds(), children.ru_utime + children.ru_stime, (sum(busy) - busy[3] - busy[4]) / TICKS
+
+
+# Results
+
+
+def median(values):
+    return statistics.median(list(values))
+
+
+def table(head, rows):
+    """Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def number(value):
+    """Three figures that count, in plain notation."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def machine():
+    """What a figure was measured on and with."""
+    said = lambda *command: subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT).stdout.strip()
+    return {
+        "processor": re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())[1],
+        "processors": os.cpu_count(),
+        "kernel": platform.release(),
+        "load": os.getloadavg()[0],
+        "commit": said("git", "describe", "--always", "--dirty"),
+        "h2load": said("h2load", "--version").removeprefix("h2load "),
+        "grpc++": said("pkg-config", "--modversion", "grpc++"),
+        "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+    }
+
+
+def keep(name, results):
+    """Writes everything that was measured, each round of it, and says where."""
+    path = SCRATCH / "results" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine()} | results, indent=2, default=dataclasses.asdict) + "\n")
+    print(f"\nAll rounds: {path.relative_to(ROOT)}")
