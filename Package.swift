@@ -96,7 +96,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -109,6 +110,12 @@ let package = Package(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
       swiftSettings: common),
+
+    // MARK: Examples
+    .executableTarget(
+      name: "FileType",
+      dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "examples/FileType", swiftSettings: common),
 
     // MARK: Tests
     .testTarget(
@@ -132,6 +139,13 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
       swiftSettings: trusted),
+    .testTarget(
+      name: "apusTests",
+      dependencies: [
+        "ApusClient", "ApusServer", "Control", "HTTP2", "Telemetry", "Transport", "apus",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: common),
+    .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )
