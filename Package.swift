@@ -101,7 +101,9 @@ let package = Package(
       swiftSettings: common),
 
     // MARK: Library
-    .target(name: "ApusClient", dependencies: ["HTTP2", "Inference", "Transport", "Wire"], swiftSettings: trusted),
+    .target(
+      name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
+      swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
@@ -112,6 +114,9 @@ let package = Package(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
+    .testTarget(
+      name: "ApusClientTests",
+      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Transport"], swiftSettings: common),
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(
@@ -126,5 +131,6 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
       swiftSettings: trusted),
+    .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )

@@ -2,10 +2,11 @@ package import Inference
 
 /// Requests of one deployment waiting for an instance, and the rule for which of them leave together.
 ///
-/// The rule is that of Triton's dynamic batcher: requests join, in order and unsplit, until the batch is full; a batch of
-/// a preferred size leaves at once; any other waits until its oldest request has waited `maxQueueDelay`. One thing differs.
-/// Triton's single line breaks a batch wherever the next request has another shape; here each shape has a line of its own,
-/// and the line whose first request is the oldest of all goes first, so mixed shapes cost neither batches nor fairness.
+/// The rule is that of Triton's dynamic batcher: requests join, in order and unsplit, until the batch is full; a
+/// batch of a preferred size leaves at once; any other waits until its oldest request has waited `maxQueueDelay`. One
+/// thing differs. Triton's single line breaks a batch wherever the next request has another shape; here each shape
+/// has a line of its own, and the line whose first request is the oldest of all goes first, so mixed shapes cost
+/// neither batches nor fairness.
 ///
 /// ```
 /// shape A   a1 ─ a4 ─ a5        within a line the order is kept: a4 never runs before a1
@@ -14,10 +15,10 @@ package import Inference
 ///                               nothing else waits, or to fill a batch
 /// ```
 ///
-/// Requests are tokens. Those cancelled or past their time are found where a batch forms (or, while an instance waits for
-/// company, when the time comes) and given out as removals; nothing else removes a request. There is no clock and no lock
-/// inside. A request costs constant time, or logarithmic in the queue's length if it can time out while `maxQueueDelay`
-/// is over zero.
+/// Requests are tokens. Those cancelled or past their time are found where a batch forms (or, while an instance waits
+/// for company, when the time comes) and given out as removals; nothing else removes a request. There is no clock and
+/// no lock inside. A request costs constant time, or logarithmic in the queue's length if it can time out while
+/// `maxQueueDelay` is over zero.
 package struct BatchQueue: Sendable {
   package let policy: BatchPolicy
   package private(set) var count = 0

@@ -15,6 +15,8 @@ package struct ControlOptions: Sendable {
   package var pollInterval: Duration?
   /// Most models that load at the same time; at least 1.
   package var maxParallelLoads = 4
+  /// Most loads and unloads by clients that wait for their turn. One past it is refused, not delayed.
+  package var maxWaitingOperations = 256
 
   package init(repositories: [String]) { self.repositories = repositories }
 }

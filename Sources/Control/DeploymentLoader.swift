@@ -81,6 +81,10 @@ package struct DeploymentLoader: Sendable {
       log.warning("a field of the configuration is set and has no effect here", ["model": model, "field": field])
     }
     let configuration = read.configuration
+    try checkPath(configuration.defaultModelFilename, "default_model_filename", of: model)
+    for (output, filename) in configuration.labelFiles.sorted(by: { $0.key < $1.key }) {
+      try checkPath(filename, "label_filename of output '\(output)'", of: model)
+    }
     let selected = configuration.versionPolicy.selected(from: versions)
     guard !selected.isEmpty else {
       throw .invalidArgument(noVersion(of: model, at: path, configuration.versionPolicy, available: versions))
@@ -131,6 +135,15 @@ package struct DeploymentLoader: Sendable {
       labels[output] = LabelList(file: bytes)
     }
     return labels
+  }
+
+  /// A configuration may come from a client, and what it names is opened: nothing outside the model's directory.
+  private func checkPath(_ filename: String, _ field: String, of model: String) throws(InferenceError) {
+    let parts = filename.split(separator: "/", omittingEmptySubsequences: false)
+    guard filename.isEmpty || (!parts.contains("..") && parts.first != "" && !filename.utf8.contains(0)) else {
+      throw .invalidArgument(
+        "model '\(model)': \(field) is '\(filename)': expected a path inside the model's directory")
+    }
   }
 
   private func noVersion(

@@ -1,17 +1,24 @@
 internal import Glibc
 internal import Inference
 
+/// What changes when a file is replaced or written to.
+package struct FileStamp: Hashable, Sendable {
+  package var inode: UInt64
+  package var byteCount: Int64
+  package var modifiedSeconds: Int64
+  package var modifiedNanoseconds: Int64
+
+  package init(inode: UInt64, byteCount: Int64, modifiedSeconds: Int64, modifiedNanoseconds: Int64) {
+    self.inode = inode
+    self.byteCount = byteCount
+    self.modifiedSeconds = modifiedSeconds
+    self.modifiedNanoseconds = modifiedNanoseconds
+  }
+}
+
 /// The few questions that the model repository asks of the file system, each answered or explained.
 internal enum Files {
   enum Kind: Hashable { case directory, file, other }
-
-  /// What changes when a file is replaced or written to.
-  struct Stamp: Hashable, Sendable {
-    var inode: UInt64
-    var byteCount: Int64
-    var modifiedSeconds: Int64
-    var modifiedNanoseconds: Int64
-  }
 
   /// What is at a path, links followed; nil if nothing is.
   ///
@@ -25,9 +32,9 @@ internal enum Files {
     }
   }
 
-  static func stamp(_ path: String) throws(InferenceError) -> Stamp? {
+  static func stamp(_ path: String) throws(InferenceError) -> FileStamp? {
     guard let status = try status(path) else { return nil }
-    return Stamp(
+    return FileStamp(
       inode: UInt64(status.st_ino), byteCount: Int64(status.st_size), modifiedSeconds: Int64(status.st_mtim.tv_sec),
       modifiedNanoseconds: Int64(status.st_mtim.tv_nsec))
   }

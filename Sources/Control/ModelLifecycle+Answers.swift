@@ -36,8 +36,8 @@ package struct ModelStatisticsAnswer: Sendable, Hashable {
 
 /// What the server says of its models. Each answer is of one moment.
 extension ModelLifecycle {
-  /// Whether every model that is wanted is ready, with every version of its last load. What was unloaded on purpose does
-  /// not count, and neither does a failed reload of a model that serves on.
+  /// Whether every model that is wanted is ready, with every version that its last load chose. What was unloaded on
+  /// purpose does not count.
   package var isServerReady: Bool {
     state.withLock { state in
       state.isStarted && !state.isStopping && state.records.values.allSatisfy(\.isSettled)
@@ -71,7 +71,9 @@ extension ModelLifecycle {
   /// - Parameters:
   ///   - model: Empty: all models.
   ///   - version: Empty: all versions.
-  package func statistics(_ model: String = "", version: String = "") throws(InferenceError) -> [ModelStatisticsAnswer] {
+  package func statistics(
+    _ model: String = "", version: String = ""
+  ) throws(InferenceError) -> [ModelStatisticsAnswer] {
     let deployments: [ServingDeployment]
     if model.isEmpty {
       guard version.isEmpty else {
@@ -83,7 +85,8 @@ extension ModelLifecycle {
       deployments = version.isEmpty ? snapshot.deployments.filter { $0.name == model } : [chosen]
     }
     return deployments.sorted { ($0.name, $0.version) < ($1.name, $1.version) }.map {
-      ModelStatisticsAnswer(name: $0.name, version: $0.version, statistics: $0.pool.statistics, memoryUsage: $0.pool.memoryUsage)
+      ModelStatisticsAnswer(
+        name: $0.name, version: $0.version, statistics: $0.pool.statistics, memoryUsage: $0.pool.memoryUsage)
     }
   }
 

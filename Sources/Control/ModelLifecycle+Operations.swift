@@ -45,9 +45,15 @@ extension ModelLifecycle {
     try result.get()
   }
 
+  /// - Throws: `.unavailable` if clients have no say; `.resourceExhausted` if too many operations wait already.
   private func checkModelControl() throws(InferenceError) {
     guard options.allowsModelControl else {
       throw .unavailable("explicit model load / unload is not allowed: model control is switched off")
+    }
+    let waiting = state.withLock { $0.queue.waitingCount }
+    guard waiting < options.maxWaitingOperations else {
+      throw .resourceExhausted(
+        "\(waiting) loads and unloads are waiting for their turn; the limit is \(options.maxWaitingOperations)")
     }
   }
 
@@ -59,6 +65,10 @@ extension ModelLifecycle {
   /// - Throws: `.invalidArgument` if a repository can't be read, and nothing is loaded.
   package func start() async throws(InferenceError) -> [String: InferenceError] {
     let names: [String]
+    if options.pollInterval != nil {
+      let image = try repository.image()
+      state.withLock { $0.image = image }
+    }
     switch options.loadAtStart {
     case .all:
       names = try repository.modelNames()
@@ -90,7 +100,7 @@ extension ModelLifecycle {
     return failures
   }
 
-  private func loadOutcome(_ name: String) async -> InferenceError? {
+  internal func loadOutcome(_ name: String) async -> InferenceError? {
     let result = await withCheckedContinuation { continuation in
       enqueueLoad(name, override: nil) { continuation.resume(returning: $0) }
     }

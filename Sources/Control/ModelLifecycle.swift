@@ -12,8 +12,8 @@ package import Telemetry
 /// unload:                                              publish snapshot ▸ drain
 /// ```
 ///
-/// A request that was accepted is answered whatever happens here: doors see the new snapshot before an old pool drains. A
-/// load is all or nothing for one model, and a failed one leaves what served serving; other models never notice. Each
+/// A request that was accepted is answered whatever happens here: doors see the new snapshot before an old pool drains.
+/// A load is all or nothing for one model, and a failed one leaves what served serving; other models never notice. Each
 /// load has a thread of its own, at most `maxParallelLoads` at a time, and the operations of one model run in turn.
 package final class ModelLifecycle: Sendable {
   package typealias Completion = @Sendable (Result<Void, InferenceError>) -> Void
@@ -25,6 +25,8 @@ package final class ModelLifecycle: Sendable {
     var lastID = 0
     /// Deployments that drain, and threads at work on operations.
     var draining = 0
+    /// The repository at the start or the last poll.
+    var image = RepositoryImage()
     var isStarted = false
     var isStopping = false
     var whenIdle: [@Sendable () -> Void] = []
@@ -53,8 +55,8 @@ package final class ModelLifecycle: Sendable {
   /// Loads a model, or loads it again. Returns at once; `completion` runs on the loading thread, when it serves or has
   /// failed.
   ///
-  /// Fails with `.invalidArgument` and the reasons of each version if it can't be loaded, `.internal` if no repository has
-  /// it, `.unavailable` if the server stops.
+  /// Fails with `.invalidArgument` and the reasons of each version if it can't be loaded, `.internal` if no repository
+  /// has it, `.unavailable` if the server stops.
   internal func enqueueLoad(_ model: String, override: LoadOverride?, completion: @escaping Completion) {
     enqueue(model, .load, completion) { [self] in completion(performLoad(model, override)) }
   }
@@ -122,8 +124,8 @@ package final class ModelLifecycle: Sendable {
     }
   }
 
-  /// Reads what there is to load. What can't be read is noted as the model's own failure, unless there is no such model:
-  /// a client can't make records of names that it thinks up.
+  /// Reads what there is to load. What can't be read is noted as the model's own failure, unless there is no such
+  /// model: a client can't make records of names that it thinks up.
   private func plan(_ model: String, _ override: LoadOverride?) throws(InferenceError) -> LoadPlan {
     if state.withLock({ $0.isStopping }) { throw ModelLifecycle.isStopping }
     do throws(InferenceError) {

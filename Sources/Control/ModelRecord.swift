@@ -17,12 +17,11 @@ package struct DeploymentID: Hashable, Sendable, Comparable {
 /// The life of one model and its versions: a value, an event a method, no I/O.
 ///
 /// ```
-///              beginLoad          finishLoad               unload, or dropped by finishLoad
-///  (nothing) ────────────▶ LOADING ─────────▶ READY ◀─┐ ──────────▶ UNLOADING ──drained──▶ UNAVAILABLE "unloaded"
-///                             │                 └─────┘                 │                       │
-///                          failLoad       reload, good or bad       beginLoad               beginLoad
-///                             ▼                                         ▼                       ▼
-///                        UNAVAILABLE reason ──────beginLoad──────▶   LOADING                 LOADING
+///       beginLoad           finishLoad           unload, or not chosen by the next load
+/// (none) ───────▶ LOADING ────────────▶ READY ──────────▶ UNLOADING ──drained──▶ UNAVAILABLE "unloaded"
+///                 ▲  │ failLoad         ▲   │
+///       beginLoad │  ▼                  └───┘ loaded again, well or not
+///             UNAVAILABLE reason            beginLoad leads from the last three to LOADING
 /// ```
 ///
 /// A version that serves stays READY while it is loaded again, and after that failed. What is retired goes on with the

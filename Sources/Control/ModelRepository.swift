@@ -70,7 +70,7 @@ internal struct ModelRepository: Sendable {
       if let version = Int64(entry), version >= 0, "\(version)" == entry {
         versions.append(version)
       } else {
-        let isZeroPadded = entry.hasPrefix("0") && entry.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= $0 }
+        let isZeroPadded = entry.hasPrefix("0") && Int64(entry) != nil
         log.warning(
           isZeroPadded
             ? "ignoring a version directory with leading zeros" : "ignoring a directory that is not a version number",

@@ -1,7 +1,7 @@
 /// Loads and unloads that wait for their turn: one at a time for each model, and only so many loads at once.
 ///
-/// A value without I/O: `enqueue` and `finish` change it, `next` hands out what may run now. Operations of one model run
-/// in the order in which they came; an unload does not count against the limit, since it waits for nothing.
+/// A value without I/O: `enqueue` and `finish` change it, `next` hands out what may run now. Operations of one model
+/// run in the order in which they came; an unload does not count against the limit, since it waits for nothing.
 package struct OperationQueue<Work: Sendable>: Sendable {
   package enum Kind: Hashable, Sendable { case load, unload }
 
@@ -23,6 +23,7 @@ package struct OperationQueue<Work: Sendable>: Sendable {
 
   package init(maxParallelLoads: Int) { self.maxParallelLoads = max(1, maxParallelLoads) }
 
+  package var waitingCount: Int { waiting.count }
   package var isIdle: Bool { waiting.isEmpty && running.isEmpty }
 
   package mutating func enqueue(_ operation: Operation) { waiting.append(operation) }

@@ -164,7 +164,8 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
           dispatch(tag, Readiness(rawValue: events[index].events))
         }
       }
-      timers.expire(now: now) { $0.pointee.fire($0.pointee.context) }
+      // One at a time: what fires may arm timers itself, so nothing may hold the wheel meanwhile.
+      while let timer = timers.takeDue(now: now) { timer.pointee.fire(timer.pointee.context) }
       for work in endOfTurn { work() }
     }
   }

@@ -22,3 +22,15 @@ package func parseGRPCTimeout(_ value: UnsafeRawBufferPointer) -> UInt64? {
   let (nanoseconds, overflow) = amount.multipliedReportingOverflow(by: unit)
   return overflow ? .max : nanoseconds  // 99,999,999 hours are more than 64 bits hold
 }
+
+/// The reverse: the finest unit in which eight digits suffice, rounded up so that a deadline is never told short.
+package func formatGRPCTimeout(nanoseconds: UInt64) -> String {
+  let units: [(letter: String, nanoseconds: UInt64)] = [
+    ("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000), ("M", 60_000_000_000), ("H", 3_600_000_000_000),
+  ]
+  for unit in units {
+    let amount = nanoseconds / unit.nanoseconds + (nanoseconds % unit.nanoseconds == 0 ? 0 : 1)
+    if amount <= 99_999_999 { return "\(amount)\(unit.letter)" }
+  }
+  return "99999999H"  // 11,408 years; UInt64 holds 584
+}

@@ -31,6 +31,13 @@ package struct Instant: Hashable, Comparable, Sendable {
   package func nanoseconds(since earlier: Instant) -> UInt64 {
     nanoseconds > earlier.nanoseconds ? nanoseconds &- earlier.nanoseconds : 0
   }
+
+  /// What poll(2) should be given to wake up here: milliseconds rounded up, or -1 to wait for ever.
+  package func pollTimeout(at now: Instant) -> Int32 {
+    if self == .never { return -1 }
+    let left = nanoseconds(since: now)
+    return Int32(clamping: left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1))
+  }
 }
 
 extension Duration {

@@ -1,8 +1,8 @@
 /// A signature and a batch limit, compiled to check requests on the event loop before they are queued.
 ///
-/// A checked request can be batched and run without looking again: its inputs are in the signature's order, each has the
-/// datatype, shape and byte count that the model takes, and all agree on the number of rows. The checks read the request
-/// and write into it in place; they allocate nothing unless they fail. BOOL bytes are not looked at.
+/// A checked request can be batched and run without looking again: its inputs are in the signature's order, each has
+/// the datatype, shape and byte count that the model takes, and all agree on the number of rows. The checks read the
+/// request and write into it in place; they allocate nothing unless they fail. BOOL bytes are not looked at.
 ///
 /// `@unchecked`: everything is set in `init` and only read afterwards.
 package final class RequestValidator: @unchecked Sendable {

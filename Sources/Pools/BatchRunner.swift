@@ -117,6 +117,7 @@ final class BatchRunner {
   func run(_ instance: any ModelInstance, wanted: UInt64) throws(InferenceError) {
     do {
       try instance.run(inputs: UnsafeBufferPointer(inputs), wanted: wanted, outputs: outputs)
+      for index in 0..<outputs.count { outputs[index].name = validator.outputs[index].name }
     } catch {
       releaseOutputs()
       throw error

@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// The instances of one deployment and the requests that wait for them.
 ///
-/// Any event loop submits; every instance is a thread that takes a batch whenever it is free, so that requests gather for
-/// as long as all instances are busy. Every accepted request is answered through its mailbox exactly once. Requests must
-/// have passed `validator`.
+/// Any event loop submits; every instance is a thread that takes a batch whenever it is free, so that requests gather
+/// for as long as all instances are busy. Every accepted request is answered through its mailbox exactly once.
+/// Requests must have passed `validator`.
 ///
 /// ```
 /// submit ─▶ BatchQueue ─┬▶ instance 0: gather ▸ run ▸ scatter ─┬▶ mailbox of each request

@@ -4,7 +4,10 @@ internal import Inference
 internal import Synchronization
 
 /// What the threads of a pool share, all of it guarded by the pool's lock.
-struct PoolState {
+///
+/// Not copyable, so that a look through the pool's pointer can't retain every array in it: that was a third of
+/// `submit`.
+struct PoolState: ~Copyable {
   enum Phase { case made, starting, serving, failed, draining, drained }
 
   var phase = Phase.made

@@ -27,9 +27,9 @@ package struct BatchSizeStatistics: Hashable, Sendable {
 
 /// What a pool has done since it was made, with Triton's meaning of every counter.
 ///
-/// A request is in `success` or in `fail`, never in both. `queue` and the `compute` counters count successful requests,
-/// each charged with the whole time of the batch it was in. Executions are those that succeeded: a batch that failed and
-/// was run again one request at a time counts as the runs that came of it.
+/// A request is in `success` or in `fail`, never in both. `queue` and the `compute` counters count successful
+/// requests, each charged with the whole time of the batch it was in. Executions are those that succeeded: a batch
+/// that failed and was run again one request at a time counts as the runs that came of it.
 package struct PoolStatistics: Hashable, Sendable {
   /// Rows of successful requests.
   package var inferenceCount: UInt64 = 0

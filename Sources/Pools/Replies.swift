@@ -48,7 +48,8 @@ final class ReplyOrder: @unchecked Sendable {
 
   deinit { lock.deallocate() }
 
-  /// Posts what may leave now that these are done. Answers of two instances can't overtake each other: the lock is held.
+  /// Posts what may leave now that these are done. Answers of two instances can't overtake each other: the lock is
+  /// held.
   func finish(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, into mailboxes: inout MailboxSet) {
     lock.lock()
     for index in 0..<count { insert(requests[index]) }

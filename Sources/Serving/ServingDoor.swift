@@ -6,7 +6,7 @@ internal import Synchronization
 /// The front door of one event loop: a request goes in here, to the pool that will answer it.
 ///
 /// Routes, checks, admits, submits. Belongs to one thread, and is made for each. On the way back the same thread calls
-/// `prepareAnswer` when it has taken the request from its mailbox, and `finish` when the answer is encoded or thrown away.
+/// `prepareAnswer` when it has taken the request from its mailbox, and `finish` when the answer is sent or dropped.
 ///
 /// ```
 /// submit ──accepted──▶ pool ──▶ mailbox ──▶ prepareAnswer ─▶ (encode) ─▶ finish
@@ -21,21 +21,29 @@ package final class ServingDoor {
     case refused(InferenceError)
   }
 
+  /// Requests that found their pool draining and went to a newer snapshot's.
+  package private(set) var reroutedCount = 0
+
   private let board: ServingBoard
   private let admission: Admission
   private var snapshot: ServingSnapshot
   private var generation: UInt64
-  /// Deployments that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
-  private let toWake: UnsafeMutablePointer<Unmanaged<ServingDeployment>>
+  // The same by pointers; see `ServingSnapshot.Target`.
+  private var routing: Unmanaged<RoutingTable>
+  private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
+  /// Pools that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
+  private let toWake: UnsafeMutablePointer<Unmanaged<ModelPool>>
   private var toWakeCount = 0
   private var hasCancelled = false
-  /// More deployments than this in one turn, and the first ones are woken before it ends.
+  /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
   package init(board: ServingBoard, admission: Admission) {
     self.board = board
     self.admission = admission
     (snapshot, generation) = board.read()
+    routing = .passUnretained(snapshot.routing)
+    targets = snapshot.targets
     toWake = .allocate(capacity: ServingDoor.mostToWake)
   }
 
@@ -52,13 +60,9 @@ package final class ServingDoor {
       try RequestParameters.check(UnsafeBufferPointer(request.pointee.parameters))
       try admission.admit()
     } catch { return .refused(error) }
-    do throws(InferenceError) {
-      try place(request, now: now)
-      return .accepted
-    } catch {
-      admission.release()
-      return .refused(error)
-    }
+    guard let error = place(request, now: now) else { return .accepted }
+    admission.release()
+    return .refused(error)
   }
 
   /// Tells whoever holds an accepted request that nobody waits for its answer. It still comes back.
@@ -74,7 +78,7 @@ package final class ServingDoor {
       hasCancelled = false
       for deployment in snapshot.deployments { deployment.pool.noticeCancellation() }
     }
-    for index in 0..<toWakeCount { toWake[index].takeUnretainedValue().pool.wake() }
+    for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.wake() } }
     toWakeCount = 0
   }
 
@@ -82,6 +86,8 @@ package final class ServingDoor {
   package func refresh() {
     endOfTurn()
     (snapshot, generation) = board.read()
+    routing = .passUnretained(snapshot.routing)
+    targets = snapshot.targets
   }
 
   /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes.
@@ -103,31 +109,62 @@ package final class ServingDoor {
   }
 
   /// Routes, checks and submits; again with the next snapshot if the pool found drains by now.
-  private func place(_ request: RequestPointer, now: Instant) throws(InferenceError) {
+  ///
+  /// - Returns: Why it was refused; nil if it was not.
+  private func place(_ request: RequestPointer, now: Instant) -> InferenceError? {
     while true {
-      let target = try snapshot.routing.target(
-        endpoint: request.pointee.modelName, version: request.pointee.modelVersion)
-      let deployment = snapshot.deployments[target]
-      try deployment.validator.validate(request)
+      let target: UnsafeMutablePointer<ServingSnapshot.Target>
+      switch find(request) {
+      case .success(let index): target = targets + index
+      case .failure(let error): return error
+      }
+      if let error = validate(request, for: target) { return error }
       // Set before the request leaves: from then on it is the pool's.
       let wantsClasses = request.pointee.requestedOutputs.contains { $0.classCount > 0 }
-      if wantsClasses { request.pointee.classifier = Unmanaged<AnyObject>.passRetained(deployment) }
-      switch deployment.pool.submit(request, now: now) {
+      if wantsClasses {
+        _ = target.pointee.deployment.retain()
+        request.pointee.classifier = Unmanaged.fromOpaque(target.pointee.deployment.toOpaque())
+      }
+      switch target.pointee.pool._withUnsafeGuaranteedRef({ $0.submit(request, now: now) }) {
       case .accepted(let needsWake):
-        if needsWake { rememberToWake(deployment) }
-        return
+        if needsWake { rememberToWake(target.pointee.pool) }
+        return nil
       case .refused(let error):
         dropClassifier(of: request)
-        throw error
+        return error
       case .draining:
         dropClassifier(of: request)
         // The control plane publishes before it drains, so there is a newer snapshot without this pool.
         let seen = generation
+        let deployment = target.pointee.deployment.takeUnretainedValue()
         refresh()
         guard generation != seen else {
-          throw .unavailable("model '\(deployment.name)' version \(deployment.version) is being unloaded")
+          return .unavailable("model '\(deployment.name)' version \(deployment.version) is being unloaded")
         }
+        reroutedCount += 1
       }
+    }
+  }
+
+  // `_withUnsafeGuaranteedRef` uses an object without touching its reference count; the snapshot keeps it.
+
+  private func find(_ request: RequestPointer) -> Result<Int, InferenceError> {
+    routing._withUnsafeGuaranteedRef { table in
+      do throws(InferenceError) {
+        return .success(
+          try table.target(endpoint: request.pointee.modelName, version: request.pointee.modelVersion))
+      } catch { return .failure(error) }
+    }
+  }
+
+  private func validate(
+    _ request: RequestPointer, for target: UnsafeMutablePointer<ServingSnapshot.Target>
+  ) -> InferenceError? {
+    target.pointee.validator._withUnsafeGuaranteedRef { validator in
+      do throws(InferenceError) {
+        try validator.validate(request)
+        return nil
+      } catch { return error }
     }
   }
 
@@ -136,11 +173,10 @@ package final class ServingDoor {
     request.pointee.classifier = nil
   }
 
-  private func rememberToWake(_ deployment: ServingDeployment) {
-    let reference = Unmanaged.passUnretained(deployment)
-    for index in 0..<toWakeCount where toWake[index].toOpaque() == reference.toOpaque() { return }
+  private func rememberToWake(_ pool: Unmanaged<ModelPool>) {
+    for index in 0..<toWakeCount where toWake[index].toOpaque() == pool.toOpaque() { return }
     if toWakeCount == ServingDoor.mostToWake { endOfTurn() }
-    (toWake + toWakeCount).initialize(to: reference)
+    (toWake + toWakeCount).initialize(to: pool)
     toWakeCount += 1
   }
 }

@@ -33,15 +33,35 @@ package final class ServingDeployment: Sendable {
 }
 
 /// What is served at one moment: who answers for which name. Immutable.
-package final class ServingSnapshot: Sendable {
+///
+/// `@unchecked Sendable`: `targets` is written in `init` and only read after it.
+package final class ServingSnapshot: @unchecked Sendable {
+  /// A deployment as the request path sees it: by pointers, because a reference count that all event loops touch with
+  /// every request would cost more than the rest of the door. The snapshot keeps all of it alive.
+  internal struct Target {
+    var deployment: Unmanaged<ServingDeployment>
+    var validator: Unmanaged<RequestValidator>
+    var pool: Unmanaged<ModelPool>
+  }
+
   package let routing: RoutingTable
   /// The targets of the routing table.
   package let deployments: [ServingDeployment]
+  internal let targets: UnsafeMutablePointer<Target>
 
   package init(routing: RoutingTable, deployments: [ServingDeployment]) {
     self.routing = routing
     self.deployments = deployments
+    targets = .allocate(capacity: max(1, deployments.count))
+    for (index, deployment) in deployments.enumerated() {
+      (targets + index).initialize(
+        to: Target(
+          deployment: .passUnretained(deployment), validator: .passUnretained(deployment.validator),
+          pool: .passUnretained(deployment.pool)))
+    }
   }
+
+  deinit { targets.deallocate() }
 
   package static let empty = ServingSnapshot(routing: RoutingTable([]), deployments: [])
 }

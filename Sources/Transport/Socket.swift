@@ -1,6 +1,7 @@
 internal import CLinux
 package import EventLoops
 internal import Glibc
+package import Inference
 
 /// An open descriptor with one owner: closed when the owner lets go.
 package struct Socket: ~Copyable {
@@ -72,8 +73,8 @@ package struct Socket: ~Copyable {
 
   // MARK: Connecting
 
-  /// Connects and waits for it; the socket blocks.
-  package static func connect(to address: SocketAddress) throws(SystemError) -> Socket {
+  /// Connects and waits for it, at most until `deadline`; the socket does not block afterwards.
+  package static func connect(to address: SocketAddress, deadline: Instant = .never) throws(SystemError) -> Socket {
     let candidates: [ResolvedAddress] =
       switch address {
       case .unix(let path): [try ResolvedAddress(path: path)]
@@ -81,16 +82,33 @@ package struct Socket: ~Copyable {
       }
     var lastError = SystemError(call: "connect to", subject: "\(address)", number: EADDRNOTAVAIL)
     for candidate in candidates {
-      let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+      let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
       guard descriptor >= 0 else { throw .last("socket", "\(address)") }
       let socket = Socket(owning: descriptor)
-      if candidate.withAddress({ Glibc.connect(descriptor, $0, $1) }) == 0 {
+      let number = candidate.withAddress { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+      let outcome = number == EINPROGRESS || number == EINTR ? socket.awaitConnection(until: deadline) : number
+      if outcome == 0 {
         socket.setNoDelay()
         return socket
       }
-      lastError = .last("connect to", "\(address)")
+      lastError = SystemError(call: "connect to", subject: "\(address)", number: outcome)
     }
     throw lastError
+  }
+
+  /// How an attempt to connect that goes on by itself ended: 0, or a number as in errno(3).
+  private func awaitConnection(until deadline: Instant) -> Int32 {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    while true {
+      let result = poll(&entry, 1, deadline.pollTimeout(at: .now()))
+      if result > 0 { break }
+      if result == 0, Instant.now() >= deadline { return ETIMEDOUT }
+      if result < 0, errno != EINTR { return errno }
+    }
+    var number: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &number, &length)
+    return number
   }
 
   // MARK: Options

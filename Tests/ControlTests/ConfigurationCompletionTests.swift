@@ -84,7 +84,8 @@ private func refusal(_ model: ModelSignature, _ change: (inout ModelConfiguratio
 }
 
 @Test func `a batch of a model that cannot batch is refused`() {
-  #expect(refusal(fixed) { $0.maxBatchSize = 4 }?.contains("does not support batching while max_batch_size is 4") == true)
+  let batch = refusal(fixed) { $0.maxBatchSize = 4 }
+  #expect(batch?.contains("does not support batching while max_batch_size is 4") == true)
   #expect(refusal(fixed) { $0.maxBatchSize = -1 }?.contains("expected 0 or more") == true)
 }
 
@@ -101,7 +102,8 @@ private func refusal(_ model: ModelSignature, _ change: (inout ModelConfiguratio
   let zero = refusal(batching) {
     $0.maxBatchSize = 4
     $0.inputs = [
-      TensorMetadata(name: "X", datatype: .fp32, shape: [3, 0]), TensorMetadata(name: "N", datatype: .int64, shape: [1]),
+      TensorMetadata(name: "X", datatype: .fp32, shape: [3, 0]),
+      TensorMetadata(name: "N", datatype: .int64, shape: [1]),
     ]
   }
   #expect(zero?.contains("dims[1] is 0") == true)

@@ -136,7 +136,7 @@ private final class Traffic: Sendable {
   await world.lifecycle.drainAll()
 }
 
-@Test func `an unload of what is not loaded changes nothing, and one with strange parameters is refused`() async throws {
+@Test func `an unload of what is not loaded changes nothing, and strange parameters are refused`() async throws {
   let world = World()
   #expect(try await world.lifecycle.start().isEmpty)
   try await world.lifecycle.unload("nobody")
@@ -175,7 +175,26 @@ private final class Traffic: Sendable {
   await world.lifecycle.drainAll()
 }
 
-@Test func `only named models load at the start, and a name that is missing keeps the server from being ready`() async throws {
+@Test func `operations that wait are counted, and one too many is refused`() async throws {
+  let world = World {
+    $0.maxParallelLoads = 1
+    $0.maxWaitingOperations = 1
+    $0.loadAtStart = .none
+  }
+  for name in ["a", "b", "c"] { world.repository.writeModel(name, "hold-load all") }
+  #expect(try await world.lifecycle.start().isEmpty)
+  let first = Task { await world.loadFailure("a") }
+  await awaitOffPool { world.backend.gates.awaitWaiting(at: "all") }
+  world.lifecycle.load("b", parameters: [:]) { result in #expect((try? result.get()) != nil) }
+  #expect(
+    await world.loadFailure("c")
+      == .resourceExhausted("1 loads and unloads are waiting for their turn; the limit is 1"))
+  world.backend.gates.open("all")
+  #expect(await first.value == nil)
+  await world.lifecycle.drainAll()
+}
+
+@Test func `only named models load at the start, and one that is missing keeps the server unready`() async throws {
   let world = World { $0.loadAtStart = .named(["a", "c"]) }
   world.repository.writeModel("a")
   world.repository.writeModel("b")

@@ -95,8 +95,8 @@ private func ready(_ serving: [Int64: DeploymentID]) -> ModelRecord {
   #expect(record.isSettled)
 }
 
-/// Every sequence of six events: a version is ready exactly if it has a deployment, unloading exactly if one drains, and
-/// no deployment is retired twice or lost.
+/// Every sequence of six events: a version is ready exactly if it has a deployment, unloading exactly if one drains,
+/// and no deployment is retired twice or lost.
 @Test func `no order of events loses a deployment or retires one twice`() {
   for sequence in 0..<(4 * 4 * 4 * 4 * 4 * 4) {
     var record = ModelRecord()

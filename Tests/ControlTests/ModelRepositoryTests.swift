@@ -2,6 +2,7 @@ import Control
 import Inference
 import Serving
 import Testing
+import Wire
 
 @Test func `a model without a configuration serves its highest version`() async throws {
   let world = World()
@@ -64,7 +65,8 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
   repository.write("sequences/config.pbtxt", "sequence_batching { }")
   repository.link("looped", to: "looped")
   repository.writeModel("unlabelled")
-  repository.write("unlabelled/config.pbtxt", "output { name: \"Y\" data_type: TYPE_FP32 dims: 2 label_filename: \"no.txt\" }")
+  repository.write(
+    "unlabelled/config.pbtxt", #"output { name: "Y" data_type: TYPE_FP32 dims: 2 label_filename: "no.txt" }"#)
 
   let failures = try await world.lifecycle.start()
   #expect(try world.answer("good") == 1)
@@ -167,5 +169,21 @@ func `what would change the answers refuses the model`(text: String) async throw
   #expect(labels.count == 2)
   #expect(try world.lifecycle.configuration("m").maxBatchSize == 4)
   #expect(try world.lifecycle.configuration("m").dynamicBatching == nil)
+  await world.lifecycle.drainAll()
+}
+
+@Test(arguments: ["/etc/passwd", "../secret.txt", "a/../../secret.txt"])
+func `a configuration names no file outside the model's directory`(path: String) async throws {
+  let world = World()
+  world.repository.writeModel("m")
+  world.repository.write("secret.txt", "secret")
+  #expect(try await world.lifecycle.start().isEmpty)
+  let label = #"{"output": [{"name": "Y", "data_type": "TYPE_FP32", "dims": [2], "label_filename": "\#(path)"}]}"#
+  for config in [label, #"{"default_model_filename": "\#(path)"}"#] {
+    await #expect {
+      try await world.lifecycle.load("m", parameters: ["config": .string(config)])
+    } throws: { "\($0)".contains("is '\(path)': expected a path inside the model's directory") }
+  }
+  #expect(try world.answer("m") == 1)
   await world.lifecycle.drainAll()
 }

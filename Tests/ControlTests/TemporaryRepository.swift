@@ -53,6 +53,9 @@ final class TemporaryRepository: Sendable {
     _ = Glibc.remove(path)
   }
 
+  /// Makes the repository's own directory again, empty.
+  func restore() { mkdir(path, 0o755) }
+
   /// Writes a version of a model that adds `summand`, and more lines of its script.
   func writeModel(_ name: String, version: Int = 1, add summand: Int = 1, _ more: String = "") {
     write("\(name)/\(version)/model.script", TemporaryRepository.script(add: summand, more))

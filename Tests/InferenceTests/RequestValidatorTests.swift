@@ -204,7 +204,9 @@ private func refusal(
     try validator.validate(request.pointer)
     return request
   }
-  let (one, two, other) = (try request(rows: 1, length: 3), try request(rows: 2, length: 3), try request(rows: 1, length: 4))
+  let one = try request(rows: 1, length: 3)
+  let two = try request(rows: 2, length: 3)
+  let other = try request(rows: 1, length: 4)
   #expect(one.pointer.pointee.shapeKey == two.pointer.pointee.shapeKey)
   #expect(one.pointer.pointee.shapeKey != other.pointer.pointee.shapeKey)
   #expect(validator.haveEqualShapes(one.pointer, two.pointer))

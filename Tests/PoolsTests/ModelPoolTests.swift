@@ -264,7 +264,7 @@ private struct HeldModel {
   }
   let pool = try ModelPool.started(model) {
     $0.preferredBatchSizes = [2]
-    $0.maxQueueDelayMicroseconds = 60_000_000
+    $0.maxQueueDelayMicroseconds = 3_600_000_000
   }
   let pair = [try OwnedRequest(numbers: [1]), try OwnedRequest(numbers: [2])]
   for request in pair { try pool.send(request) }
@@ -286,7 +286,8 @@ private struct HeldModel {
     throw .cancelled("stopped")
   }
   let pool = try ModelPool.started(model)
-  // The deadline must be ahead when the batch forms; if a slow machine misses that, the queue answers with its own text.
+  // The deadline must be ahead when the batch forms; if a slow machine misses that, the queue answers with its own
+  // text.
   let request = try OwnedRequest(numbers: [1], deadline: Instant.now().advanced(byNanoseconds: 20_000_000))
   try pool.send(request)
   request.wait()

@@ -11,9 +11,12 @@ import Testing
 private struct Served {
   var deployment: ServingDeployment
   var gates: Gates
+  /// For more pools of the same model.
+  var model: any LoadedModel
 
   init(_ name: String = "m", version: Int64 = 1, script extra: String = "", limits: PoolLimits = PoolLimits()) throws {
-    let path = "\(String(cString: getenv("TMPDIR") ?? strdup("/tmp")))/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    let path = "\(directory)/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
     let file = try #require(fopen(path, "w"))
     fputs("batchable\ninput X FP32 -1 2\noutput Y FP32 -1 2\nadd \(version)\n\(extra)\n", file)
     fclose(file)
@@ -26,6 +29,7 @@ private struct Served {
       name: name, version: "\(version)", configuration: configuration, model: model, limits: limits)
     try pool.start()
     gates = backend.gates
+    self.model = model
     deployment = ServingDeployment(
       name: name, version: version, pool: pool, signature: model.signature, configuration: configuration,
       labels: [LabelList(file: Array("zero\none".utf8))])
@@ -106,7 +110,9 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   board.publish(snapshot([deployment]))
   let admission = Admission(limit: 10)
   let door = ServingDoor(board: board, admission: admission)
-  func code(_ request: OwnedRequest) -> InferenceError.Code? { refusal(door.submit(request.pointer, now: .now()))?.code }
+  func code(_ request: OwnedRequest) -> InferenceError.Code? {
+    refusal(door.submit(request.pointer, now: .now()))?.code
+  }
   #expect(code(try request("stranger")) == .notFound)
   #expect(code(try request(version: "9")) == .notFound)
   #expect(code(try request(version: "one")) == .invalidArgument)
@@ -160,7 +166,7 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   await served.deployment.pool.drain()
 }
 
-@Test func `a request that finds its pool draining goes to the next snapshot's`() async throws {
+@Test func `a pool that drains without a newer snapshot refuses, and one that is replaced does not`() async throws {
   let old = try Served(version: 1).deployment
   let new = try Served(version: 2).deployment
   let board = ServingBoard()
@@ -178,6 +184,48 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   #expect(request.outputs.first?.elements(as: Float.self) == [3, 4])
   door.finish(request.pointer)
   await new.pool.drain()
+}
+
+/// A thread submits without a pause while pools are replaced under it, until a request has met a pool between the
+/// publication of the next one and its own end: the timeline below, which nobody can force from outside.
+///
+/// ```
+/// door      reads generation ──────────────────────────▶ submits to old: draining ─▶ reads again ─▶ submits to new
+/// control                       publishes new ─▶ drains old
+/// ```
+@Test func `a request that loses the race with a reload goes to the new pool`() async throws {
+  let served = try Served()
+  let board = ServingBoard()
+  board.publish(snapshot([served.deployment]))
+  let race = Race()
+  let requests = try (0..<64).map { _ in try request() }
+  // The thread's alone until it ends.
+  let door = UncheckedBox(ServingDoor(board: board, admission: Admission(limit: 64)))
+  race.start {
+    let accepted = requests.filter { race.note(door.value.submit($0.pointer, now: .now())) }
+    door.value.endOfTurn()
+    for request in accepted {
+      request.wait()
+      if let failure = request.failure { race.note(failure) }
+      door.value.finish(request.pointer)
+    }
+    return door.value.reroutedCount > 0
+  }
+  var current = served.deployment
+  while !race.isDecided {
+    let pool = ModelPool(name: "m", version: "1", configuration: current.configuration, model: served.model)
+    try pool.start()
+    let next = ServingDeployment(
+      name: "m", version: 1, pool: pool, signature: current.signature, configuration: current.configuration,
+      labels: current.labels)
+    board.publish(snapshot([next]))
+    await current.pool.drain()
+    current = next
+  }
+  await race.end()
+  #expect(race.failures == [])
+  #expect(door.value.reroutedCount > 0)
+  await current.pool.drain()
 }
 
 @Test func `a pool's refusal is the request's, with the place given back`() async throws {

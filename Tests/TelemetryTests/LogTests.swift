@@ -24,17 +24,19 @@ private let noon = LogLine.Time(seconds: 1_795_266_000, milliseconds: 7)
 
 @Test func `what a client sends cannot break a line in two`() {
   let line = LogLine(
-    time: noon, level: "error", source: "s", message: "a\nb", fields: [(key: "k", value: "c\r\nd\u{1}"), (key: "e", value: "")])
+    time: noon, level: "error", source: "s", message: "a\nb",
+    fields: [(key: "k", value: "c\r\nd\u{1}"), (key: "e", value: "")])
   #expect(line.formatted(as: .text) == "2026-11-21T13:00:00.007Z error s a\\nb k=\"c\\r\\nd\\u0001\" e=\"\"\n")
 }
 
 @Test func `a JSON line escapes what RFC 8259 asks for`() {
   let line = LogLine(
-    time: noon, level: "warning", source: "s", message: "tab\tquote\" back\\", fields: [(key: "model", value: "é\u{1f}")])
+    time: noon, level: "warning", source: "s", message: "tab\tquote\" back\\",
+    fields: [(key: "model", value: "é\u{1f}")])
   #expect(
     line.formatted(as: .json)
-      == #"{"time":"2026-11-21T13:00:00.007Z","level":"warning","source":"s","message":"tab\tquote\" back\\","model":"é\u001f"}"#
-      + "\n")
+      == #"{"time":"2026-11-21T13:00:00.007Z","level":"warning","source":"s","#
+      + #""message":"tab\tquote\" back\\","model":"é\u001f"}"# + "\n")
 }
 
 @Test func `a line below the level is not even made`() {

@@ -397,8 +397,8 @@ struct  Inference__ModelInferRequest
   size_t n_outputs;
   Inference__ModelInferRequest__InferRequestedOutputTensor **outputs;
   /*
-   * The tensors' bytes, an entry an input and in their order: little-endian, row-major, without padding. Each element of
-   * BYTES is preceded by its length in 4 bytes.
+   * The tensors' bytes, an entry an input and in their order: little-endian, row-major, without padding. Each element
+   * of BYTES is preceded by its length in 4 bytes.
    */
   size_t n_raw_input_contents;
   ProtobufCBinaryData *raw_input_contents;

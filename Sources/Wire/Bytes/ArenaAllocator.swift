@@ -3,8 +3,8 @@ internal import Inference
 
 /// protobuf-c's memory, taken from an arena.
 ///
-/// Freeing does nothing, so an unpacked message lives until the arena's reset, and what a failed unpack leaves behind is
-/// harmless. When the arena is full protobuf-c gets NULL and gives the message up.
+/// Freeing does nothing, so an unpacked message lives until the arena's reset, and what a failed unpack leaves behind
+/// is harmless. When the arena is full protobuf-c gets NULL and gives the message up.
 struct ArenaAllocator {
   let arena: UnsafeMutablePointer<Arena>
   /// Whether an allocation was refused.
@@ -27,7 +27,8 @@ private func freeNothing(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer
 /// - Parameters:
 ///   - neededBytes: The scan's estimate of the memory it takes.
 ///   - message: What is being read, for the error's text.
-/// - Throws: `.resourceExhausted` if it does not fit into the arena; `.invalidArgument` if protobuf-c refuses the bytes.
+/// - Throws: `.resourceExhausted` if it does not fit into the arena; `.invalidArgument` if protobuf-c refuses the
+///   bytes.
 @inline(__always)
 func unpack(
   _ bytes: UnsafeRawBufferPointer, _ schema: MessageSchema, neededBytes: Int, in arena: UnsafeMutablePointer<Arena>

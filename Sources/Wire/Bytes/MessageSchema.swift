@@ -2,7 +2,8 @@ internal import CProtobufC
 
 /// A message's descriptor, as protoc-c wrote it.
 ///
-/// `@unchecked Sendable`, because descriptors are constants of the program: nobody writes them, and they are never freed.
+/// `@unchecked Sendable`, because descriptors are constants of the program: nobody writes them, and they are never
+/// freed.
 struct MessageSchema: @unchecked Sendable {
   let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
 

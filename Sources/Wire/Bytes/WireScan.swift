@@ -1,9 +1,9 @@
 internal import CProtobufC
 internal import Inference
 
-/// A look over a message's wire bytes before protobuf-c unpacks them, for what protobuf-c lets through: strings that are
-/// not UTF-8 or hold a NUL, and messages that need many times their own size in memory. What protobuf-c refuses without
-/// saying why is refused here with the field's path.
+/// A look over a message's wire bytes before protobuf-c unpacks them, for what protobuf-c lets through: strings that
+/// are not UTF-8 or hold a NUL, and messages that need many times their own size in memory. What protobuf-c refuses
+/// without saying why is refused here with the field's path.
 ///
 /// It allocates nothing unless it finds a fault. It goes as deep as the schema does, and no message of the schema
 /// contains itself, so the bytes can't make it go deeper.
@@ -46,7 +46,9 @@ struct WireScan {
   }
 
   /// Scans the value behind a tag.
-  mutating func scanValue(_ reader: inout WireReader, number: UInt32, wireType: UInt8, _ schema: MessageSchema) -> Bool {
+  mutating func scanValue(
+    _ reader: inout WireReader, number: UInt32, wireType: UInt8, _ schema: MessageSchema
+  ) -> Bool {
     neededBytes &+= WireScan.bytesPerField
     guard let field = schema.field(numbered: number) else { return skipUnknown(&reader, wireType) }
 

@@ -1,7 +1,7 @@
 /// What keeps some bytes from being a string of a message.
 ///
-/// proto3 wants UTF-8; protobuf-c takes anything, and its `char *` ends at the first NUL, so that `name\0rest` would pass
-/// for `name`.
+/// proto3 wants UTF-8; protobuf-c takes anything, and its `char *` ends at the first NUL, so that `name\0rest` would
+/// pass for `name`.
 enum TextFault {
   case holdsNUL, isNotUTF8
 }
@@ -11,11 +11,13 @@ enum TextFault {
 func textFault(in bytes: UnsafeRawBufferPointer) -> TextFault? {
   var index = 0
   let count = bytes.count
-  // Eight ASCII characters at a time. With all top bits clear, subtracting 1 from each byte sets one exactly if there is
-  // a NUL among them.
+  // Eight ASCII characters at a time. With all top bits clear, subtracting 1 from each byte sets one exactly if there
+  // is a NUL among them.
   while count &- index >= 8 {
     let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-    if (word | (word &- 0x0101_0101_0101_0101)) & 0x8080_8080_8080_8080 != 0 { return slowTextFault(in: bytes, from: index) }
+    if (word | (word &- 0x0101_0101_0101_0101)) & 0x8080_8080_8080_8080 != 0 {
+      return slowTextFault(in: bytes, from: index)
+    }
     index &+= 8
   }
   while index < count {

@@ -13,9 +13,9 @@ enum InferRequestLimits {
 
 /// Reads a ModelInferRequest and fills in what was asked: names, inputs, requested outputs, parameters.
 ///
-/// Whatever it makes lies in the request's arena; inputs whose bytes came raw point into `message`, which must stay where
-/// it is for as long as the request lives. Whether the tensors suit the model, and whether their bytes suit their shapes,
-/// is not looked at here: requests come through other doors too.
+/// Whatever it makes lies in the request's arena; inputs whose bytes came raw point into `message`, which must stay
+/// where it is for as long as the request lives. Whether the tensors suit the model, and whether their bytes suit their
+/// shapes, is not looked at here: requests come through other doors too.
 ///
 /// - Throws: `.invalidArgument` for what the sender got wrong, with the field's path or the tensor's name;
 ///   `.unimplemented` for tensors in shared memory; `.resourceExhausted` if the arena is too small. The request is then
@@ -85,7 +85,7 @@ private func inputTensor(
   case (true, nil):
     tensor.bytes = raw.next()
   case (false, let contents?):
-    tensor.bytes = try rawBytes(of: contents, datatype, name, in: arena)
+    tensor.bytes = try rawBytes(of: contents, datatype, "input", name, in: arena)
   case (true, _?):
     throw .invalidArgument(
       "input \(quoted(name)) has contents, but the request has raw_input_contents; a request has one or the other")

@@ -30,7 +30,9 @@ struct SplitInferRequest {
     var isMixed = false
     while !reader.isAtEnd {
       let fieldStart = reader.at
-      guard let tag = reader.tag() else { throw InferenceError.invalidArgument("ModelInferRequest has a malformed tag") }
+      guard let tag = reader.tag() else {
+        throw InferenceError.invalidArgument("ModelInferRequest has a malformed tag")
+      }
       if tag.number == RawContents.fieldNumber, tag.wireType == WireType.lengthDelimited {
         guard reader.lengthDelimited() != nil else {
           throw InferenceError.invalidArgument("raw_input_contents[\(rawCount)] is cut short")

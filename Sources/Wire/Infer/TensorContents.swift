@@ -54,22 +54,24 @@ extension Datatype {
 
 /// A tensor's bytes from its typed contents.
 ///
-/// Where an element is as wide in memory as on the wire the unpacked array itself is the tensor; the others are narrowed
-/// into new memory, and BYTES elements get their length in front.
+/// Where an element is as wide in memory as on the wire the unpacked array itself is the tensor; the others are
+/// narrowed into new memory, and BYTES elements get their length in front.
 ///
-/// - Parameter name: The tensor's, for errors.
+/// - Parameters:
+///   - kind: `input` or `output`, for errors.
+///   - name: The tensor's, for errors.
 /// - Throws: `.invalidArgument` if the elements are not in the datatype's own field, or in a second one too.
 func rawBytes(
-  of contents: UnsafePointer<Inference__InferTensorContents>, _ datatype: Datatype, _ name: UnsafeRawBufferPointer,
-  in arena: UnsafeMutablePointer<Arena>
+  of contents: UnsafePointer<Inference__InferTensorContents>, _ datatype: Datatype, _ kind: StaticString,
+  _ name: UnsafeRawBufferPointer, in arena: UnsafeMutablePointer<Arena>
 ) throws(InferenceError) -> UnsafeRawBufferPointer {
   guard let field = datatype.contentsField else {
     throw .invalidArgument(
-      "input \(quoted(name)) has datatype \(datatype), which contents has no field for; use raw_input_contents")
+      "\(kind) \(quoted(name)) has datatype \(datatype), which contents has no field for; use raw_input_contents")
   }
   for other in ContentsField.allCases where other != field && other.count(in: contents) > 0 {
     throw .invalidArgument(
-      "input \(quoted(name)) of datatype \(datatype) has \(other.name); expected \(field.name)")
+      "\(kind) \(quoted(name)) of datatype \(datatype) has \(other.name); expected \(field.name)")
   }
 
   let count = field.count(in: contents)

@@ -48,12 +48,14 @@ package struct ModelInferRequest: CMessage, Hashable {
     modelVersion = string(c.model_version)
     id = string(c.id)
     parameters = inferParameters(c.parameters, c.n_parameters) { ($0.key, $0.value) }
+    let raw = array(c.raw_input_contents, c.n_raw_input_contents)
     for (index, element) in array(c.inputs, c.n_inputs).enumerated() {
       let input = element!.pointee
       var tensor = InferTensor(
         name: string(input.name), datatype: try Wire.datatype(input.datatype, of: "inputs[\(index)]"),
         shape: array(input.shape, input.n_shape),
-        bytes: try tensorBytes(c.raw_input_contents, c.n_raw_input_contents, index, input.contents, input.datatype))
+        bytes: try tensorBytes(
+          raw, index, input.contents, "input", input.name, input.datatype))
       tensor.parameters = inferParameters(input.parameters, input.n_parameters) { ($0.key, $0.value) }
       inputs.append(tensor)
     }
@@ -127,13 +129,14 @@ package struct ModelInferResponse: CMessage, Hashable {
     modelVersion = string(c.model_version)
     id = string(c.id)
     parameters = inferParameters(c.parameters, c.n_parameters) { ($0.key, $0.value) }
+    let raw = array(c.raw_output_contents, c.n_raw_output_contents)
     for (index, element) in array(c.outputs, c.n_outputs).enumerated() {
       let output = element!.pointee
       var tensor = InferTensor(
         name: string(output.name), datatype: try Wire.datatype(output.datatype, of: "outputs[\(index)]"),
         shape: array(output.shape, output.n_shape),
         bytes: try tensorBytes(
-          c.raw_output_contents, c.n_raw_output_contents, index, output.contents, output.datatype))
+          raw, index, output.contents, "output", output.name, output.datatype))
       tensor.parameters = inferParameters(output.parameters, output.n_parameters) { ($0.key, $0.value) }
       outputs.append(tensor)
     }
@@ -205,16 +208,15 @@ package struct ModelStreamInferResponse: CMessage, Hashable {
 
 /// A tensor's bytes: its raw entry if there are any, else its typed contents.
 private func tensorBytes(
-  _ raw: UnsafePointer<ProtobufCBinaryData>?, _ rawCount: Int, _ index: Int,
-  _ contents: UnsafePointer<Inference__InferTensorContents>?, _ token: UnsafePointer<CChar>?
+  _ raw: [ProtobufCBinaryData], _ index: Int, _ contents: UnsafePointer<Inference__InferTensorContents>?,
+  _ kind: StaticString, _ name: UnsafePointer<CChar>?, _ token: UnsafePointer<CChar>?
 ) throws(InferenceError) -> [UInt8] {
-  if rawCount > 0 { return index < rawCount ? array(raw![index]) : [] }
+  if !raw.isEmpty { return index < raw.count ? array(raw[index]) : [] }
   guard let contents, let datatype = Datatype(token: string(token)) else { return [] }
   var arena = Arena()
   let result = withUnsafeMutablePointer(to: &arena) { arena -> Result<[UInt8], InferenceError> in
     do throws(InferenceError) {
-      let name = UnsafeRawBufferPointer(start: nil, count: 0)
-      return .success(Array(try rawBytes(of: contents, datatype, name, in: arena)))
+      return .success(Array(try rawBytes(of: contents, datatype, kind, Wire.bytes(of: name), in: arena)))
     } catch {
       return .failure(error)
     }

@@ -22,7 +22,9 @@ package enum Interop {
       self.message = message
     }
 
-    static var initialize: (UnsafeMutablePointer<Grpc__Testing__EchoStatus>?) -> Void { grpc__testing__echo_status__init }
+    static var initialize: (UnsafeMutablePointer<Grpc__Testing__EchoStatus>?) -> Void {
+      grpc__testing__echo_status__init
+    }
     init(_ c: Grpc__Testing__EchoStatus) { (code, message) = (c.code, string(c.message)) }
     func fill(_ c: inout Grpc__Testing__EchoStatus, _ builder: MessageBuilder) {
       (c.code, c.message) = (code, builder.string(message))

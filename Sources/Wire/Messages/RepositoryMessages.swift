@@ -13,10 +13,14 @@ package enum RepositoryParameter: Hashable, Sendable {
   init?(_ c: UnsafePointer<Inference__ModelRepositoryParameter>?) {
     guard let c = c?.pointee else { return nil }
     switch c.parameter_choice_case {
-    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_BOOL_PARAM: self = .bool(c.bool_param != 0)
-    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_INT64_PARAM: self = .int64(c.int64_param)
-    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_STRING_PARAM: self = .string(Wire.string(c.string_param))
-    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_BYTES_PARAM: self = .bytes(array(c.bytes_param))
+    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_BOOL_PARAM:
+      self = .bool(c.bool_param != 0)
+    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_INT64_PARAM:
+      self = .int64(c.int64_param)
+    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_STRING_PARAM:
+      self = .string(Wire.string(c.string_param))
+    case INFERENCE__MODEL_REPOSITORY_PARAMETER__PARAMETER_CHOICE_BYTES_PARAM:
+      self = .bytes(array(c.bytes_param))
     default: return nil
     }
   }

@@ -34,7 +34,9 @@ package struct ModelStatisticsResponse: CMessage, Hashable {
   static var initialize: (UnsafeMutablePointer<Inference__ModelStatisticsResponse>?) -> Void {
     inference__model_statistics_response__init
   }
-  init(_ c: Inference__ModelStatisticsResponse) throws(InferenceError) { models = try list(c.model_stats, c.n_model_stats) }
+  init(_ c: Inference__ModelStatisticsResponse) throws(InferenceError) {
+    models = try list(c.model_stats, c.n_model_stats)
+  }
   func fill(_ c: inout Inference__ModelStatisticsResponse, _ builder: MessageBuilder) {
     c.n_model_stats = models.count
     c.model_stats = builder.list(models)
@@ -55,7 +57,9 @@ package struct StatisticDuration: CMessage, Hashable {
     inference__statistic_duration__init
   }
   init(_ c: Inference__StatisticDuration) { (count, nanoseconds) = (c.count, c.ns) }
-  func fill(_ c: inout Inference__StatisticDuration, _ builder: MessageBuilder) { (c.count, c.ns) = (count, nanoseconds) }
+  func fill(_ c: inout Inference__StatisticDuration, _ builder: MessageBuilder) {
+    (c.count, c.ns) = (count, nanoseconds)
+  }
 }
 
 /// One part of a model's requests' time after the other. Source: Triton's `InferStatistics`.
@@ -72,7 +76,9 @@ package struct InferStatistics: CMessage, Hashable {
 
   package init() {}
 
-  static var initialize: (UnsafeMutablePointer<Inference__InferStatistics>?) -> Void { inference__infer_statistics__init }
+  static var initialize: (UnsafeMutablePointer<Inference__InferStatistics>?) -> Void {
+    inference__infer_statistics__init
+  }
   init(_ c: Inference__InferStatistics) {
     success = duration(c.success)
     fail = duration(c.fail)
@@ -200,7 +206,9 @@ package struct ModelStatistics: CMessage, Hashable {
     self.version = version
   }
 
-  static var initialize: (UnsafeMutablePointer<Inference__ModelStatistics>?) -> Void { inference__model_statistics__init }
+  static var initialize: (UnsafeMutablePointer<Inference__ModelStatistics>?) -> Void {
+    inference__model_statistics__init
+  }
   init(_ c: Inference__ModelStatistics) throws(InferenceError) {
     name = string(c.name)
     version = string(c.version)

@@ -7,8 +7,8 @@ package import Inference
 package protocol WireMessage: Sendable {
   /// Reads it from its wire form. Unknown fields are skipped, and what is missing has its default.
   ///
-  /// - Throws: `.invalidArgument` with the path of the field that is wrong; `.resourceExhausted` if the message needs far
-  ///   more memory than its size.
+  /// - Throws: `.invalidArgument` with the path of the field that is wrong; `.resourceExhausted` if the message needs
+  ///   far more memory than its size.
   init(decoding bytes: UnsafeRawBufferPointer) throws(InferenceError)
 
   /// Its wire form. Map entries are in the order of their keys, so equal values give equal bytes.
@@ -40,8 +40,8 @@ protocol CMessage: WireMessage {
 
 extension CMessage {
   package init(decoding bytes: UnsafeRawBufferPointer) throws(InferenceError) {
-    // A message unpacks to a few times its size; to many times only if it was made to.
-    var arena = Arena(limitBytes: (1 << 20) + 8 * bytes.count)
+    // A message unpacks to a few times its size; to many times only if it is small, or made to.
+    var arena = Arena(limitBytes: (16 << 20) + 8 * bytes.count)
     let result = withUnsafeMutablePointer(to: &arena) { arena -> Result<Self, InferenceError> in
       do throws(InferenceError) {
         let unpacked = try scanAndUnpack(bytes, MessageSchema(of: Self.initialize), in: arena)

@@ -94,14 +94,14 @@ struct JSONLexer {
     at += 1
     if letter == UInt8(ascii: "u") { return Array(String(try unicodeEscape()).utf8) }
     guard let index = Array("\"\\/bfnrt".utf8).firstIndex(of: letter) else {
-      throw source.error(at: at, path: "", "no such escape: '\\\(String(decoding: [letter], as: UTF8.self))'")
+      throw source.error(at: at - 2, path: "", "no such escape: '\\\(String(decoding: [letter], as: UTF8.self))'")
     }
     return [Array<UInt8>([0x22, 0x5C, 0x2F, 8, 12, 10, 13, 9])[index]]
   }
 
   /// Four hexadecimal digits, or two times four for a surrogate pair.
   private mutating func unicodeEscape() throws(InferenceError) -> Unicode.Scalar {
-    let start = at
+    let start = at - 2
     if let first = codeUnit() {
       if let scalar = Unicode.Scalar(first) { return scalar }
       if bytes[at...].starts(with: "\\u".utf8) {

@@ -17,28 +17,31 @@ struct SourceText {
 
 /// The known name that a mistyped one most likely stands for; nil if none is near.
 ///
-/// Near is at most one wrong, missing or additional character in three.
+/// Near is at most one mistake in three characters.
 func nearestName(to name: String, among known: [String]) -> String? {
   let distances = known.map { (name: $0, distance: editDistance(name, $0)) }
   guard let nearest = distances.min(by: { $0.distance < $1.distance }) else { return nil }
   return nearest.distance <= max(1, name.utf8.count / 3) ? nearest.name : nil
 }
 
-/// Least number of characters to add, drop or change to get from one to the other (Levenshtein).
+/// Least number of characters to add, drop, change or swap with their neighbour to get from one to the other (optimal
+/// string alignment).
 private func editDistance(_ left: String, _ right: String) -> Int {
+  let left = Array(left.utf8)
   let right = Array(right.utf8)
-  var row = Array(0...right.count)
-  for (index, character) in left.utf8.enumerated() {
-    var diagonal = row[0]
-    row[0] = index + 1
-    for column in 0..<right.count {
-      let above = row[column + 1]
-      row[column + 1] = min(
-        above + 1, row[column] + 1, diagonal + (character == right[column] ? 0 : 1))
-      diagonal = above
+  var rows = [Array(0...right.count)]
+  for (i, character) in left.enumerated() {
+    var row = [i + 1]
+    for j in right.indices {
+      var distance = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (character == right[j] ? 0 : 1))
+      if i > 0, j > 0, character == right[j - 1], left[i - 1] == right[j] {
+        distance = min(distance, rows[i - 1][j - 1] + 1)
+      }
+      row.append(distance)
     }
+    rows.append(row)
   }
-  return row[right.count]
+  return rows[left.count][right.count]
 }
 
 extension MessageSchema {

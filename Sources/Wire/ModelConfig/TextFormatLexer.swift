@@ -94,17 +94,11 @@ struct TextFormatLexer {
       return isSign && !isHex && (previous | 0x20) == UInt8(ascii: "e")
     }
     if isHex, let value = UInt64(text.dropFirst(2), radix: 16) { return .integer(value) }
-    if text.utf8.allSatisfy(\.isDigit) {
-      if text.utf8.count > 1, text.hasPrefix("0") {
-        if let value = UInt64(text, radix: 8) { return .integer(value) }
-      } else if let value = UInt64(text) {
-        return .integer(value)
-      } else if let value = Double(text) {
-        return .double(value)
-      }
-    }
+    let isWhole = text.utf8.allSatisfy(\.isDigit)
+    let isOctal = isWhole && text.utf8.count > 1 && text.hasPrefix("0")
+    if isWhole, let value = UInt64(text, radix: isOctal ? 8 : 10) { return .integer(value) }
     let digits = text.hasSuffix("f") || text.hasSuffix("F") ? text.dropLast() : text[...]
-    guard !isHex, digits.first != nil, let value = Double(digits) else {
+    guard !isHex, !isOctal, let value = Double(digits) else {
       throw source.error(at: offset, path: "", "'\(text)' is not a number")
     }
     return .double(value)
@@ -127,6 +121,7 @@ struct TextFormatLexer {
   /// What follows a backslash.
   private mutating func escape() throws(InferenceError) -> [UInt8] {
     guard at < bytes.count else { throw source.error(at: at, path: "", "the text ends within an escape") }
+    let start = at - 1
     let letter = bytes[at]
     at += 1
     if let index = Array("abfnrtv\\'\"?".utf8).firstIndex(of: letter) {
@@ -147,7 +142,7 @@ struct TextFormatLexer {
     default:
       break
     }
-    throw source.error(at: at, path: "", "no such escape: '\\\(String(decoding: [letter], as: UTF8.self))'")
+    throw source.error(at: start, path: "", "no such escape: '\\\(String(decoding: [letter], as: UTF8.self))'")
   }
 
   private mutating func digits(atMost limit: Int, _ belongs: (UInt8) -> Bool) -> String {
