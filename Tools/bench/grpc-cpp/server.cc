@@ -2,8 +2,9 @@
 //
 //   server PORT [THREADS]
 //
-// Each thread (one, unless said) has a completion queue of its own. Tensor contents are swapped from the request into the
-// response, so that what is measured is gRPC and protobuf alone. Messages may be of any size; all else is gRPC's default.
+// Each thread (one, unless said) has a completion queue of its own. Tensor contents are swapped from the request into
+// the response, so that what is measured is gRPC and protobuf alone. Messages may be of any size; all else is gRPC's
+// default.
 
 #include <csignal>
 #include <cstdio>
@@ -26,7 +27,9 @@ constexpr int kWaitingCalls = 64;
 
 void Answer(const inference::ServerLiveRequest&, inference::ServerLiveResponse& response) { response.set_live(true); }
 
-void Answer(const inference::ServerReadyRequest&, inference::ServerReadyResponse& response) { response.set_ready(true); }
+void Answer(const inference::ServerReadyRequest&, inference::ServerReadyResponse& response) {
+  response.set_ready(true);
+}
 
 void Answer(inference::ModelInferRequest& request, inference::ModelInferResponse& response) {
   response.set_allocated_model_name(request.release_model_name());
