@@ -68,6 +68,7 @@ class Server:
         self.credentials = credentials
         self.output = tempfile.TemporaryFile("w+")
         self.channels = []
+        self.is_told_to_stop = False
         command = [APUS, "serve", "--model-repository", repository, "--listen", self.listen, *options]
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
@@ -125,12 +126,14 @@ class Server:
         eventually(ask, what=f"a ready model {name}")
 
     def terminate(self):
+        """Once only: a second signal would end it without a drain."""
+        self.is_told_to_stop = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self):
         for channel in self.channels:
             channel.close()
-        if self.process.poll() is None:
+        if self.process.poll() is None and not self.is_told_to_stop:
             self.terminate()
         try:
             return self.process.wait(PATIENCE)
@@ -184,6 +187,10 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) << 10
         raise AssertionError("no VmRSS: the server is gone")
+
+    def socket_count(self):
+        folder = pathlib.Path(f"/proc/{self.process.pid}/fd")
+        return sum(str(path.readlink()).startswith("socket:") for path in folder.iterdir() if path.is_symlink())
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

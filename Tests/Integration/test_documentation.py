@@ -12,7 +12,9 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def options_of(command):
     done = subprocess.run([APUS, command, "--help"], env=environment(), capture_output=True, text=True, check=True)
-    return set(re.findall(r"(?<![\w-])--[a-z][\w-]*", done.stdout.split("OPTIONS:")[1]))
+    # The lines that begin with an option, not those of the examples.
+    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*(?:/--[a-z-]+)?) *(?:<|  |$)", done.stdout, re.MULTILINE)
+    return {option for options in listed for option in options.split("/")}
 
 
 def test_every_option_of_serve_is_in_the_configuration_and_no_other():

@@ -70,6 +70,7 @@ def test_a_watcher_of_health_is_told(repository):
 def test_an_idle_server_ends_at_once_on_sigint_too(repository):
     with Server(repository) as server:
         server.assert_serves()
+        server.is_told_to_stop = True
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(PATIENCE) == 0
 

@@ -157,16 +157,15 @@ class Peer:
         """The next frame, already taken into account; None at the end of the connection."""
         end = time.monotonic() + seconds
         while (frame := self.cut_frame()) is None:
-            remaining = end - time.monotonic()
-            if remaining <= 0:
-                raise TimeoutError(f"no frame within {seconds} s")
-            self.socket.settimeout(remaining)
+            self.socket.settimeout(max(0, end - time.monotonic()))
             try:
                 chunk = self.socket.recv(1 << 18)
             except (ConnectionResetError, BrokenPipeError):
                 chunk = b""
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 raise TimeoutError(f"no frame within {seconds} s") from None
+            finally:
+                self.socket.settimeout(30)
             if not chunk:
                 self.is_closed = True
                 return None
