@@ -41,12 +41,13 @@ let package = Package(
 
     // MARK: Words
     .target(name: "Inference", swiftSettings: trusted),
+    .target(name: "Threads", dependencies: ["CLinux", "Inference"], swiftSettings: trusted),
     .target(
       name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
     // MARK: Transport
-    .target(name: "EventLoops", dependencies: ["CLinux", "Inference"], swiftSettings: trusted),
+    .target(name: "EventLoops", dependencies: ["CLinux", "Inference", "Threads"], swiftSettings: trusted),
     .target(name: "HTTP2", dependencies: ["CNghttp2", "Inference"], swiftSettings: trusted),
     .target(
       name: "Transport", dependencies: ["CLinux", "COpenSSL", "EventLoops", "HTTP2", "Inference"],
@@ -54,28 +55,28 @@ let package = Package(
 
     // MARK: RPC
     .target(
-      name: "GRPC", dependencies: ["CZlib", "EventLoops", "HTTP2", "Inference", "Telemetry", "Transport"],
+      name: "GRPC", dependencies: ["CZlib", "EventLoops", "HTTP2", "Inference", "Threads", "Transport"],
       swiftSettings: trusted),
     .target(name: "Wire", dependencies: ["CProtobufC", "CProtos", "Inference"], swiftSettings: trusted),
 
     // MARK: Serving
     .target(name: "Backends", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference"],
+      name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference", "Threads"],
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
     .target(
-      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Telemetry"],
+      name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Threads"],
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Telemetry"],
+      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Threads"],
       swiftSettings: trusted),
 
     // MARK: Control
     .target(
       name: "Control",
-      dependencies: ["Backends", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Wire"],
+      dependencies: ["Backends", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire"],
       swiftSettings: common),
 
     // MARK: Edge
@@ -95,7 +96,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Telemetry", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "Telemetry", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -109,6 +111,12 @@ let package = Package(
       dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
       swiftSettings: common),
 
+    // MARK: Examples
+    .executableTarget(
+      name: "FileType",
+      dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "examples/FileType", swiftSettings: common),
+
     // MARK: Tests
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
@@ -116,7 +124,7 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
-      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Transport"], swiftSettings: common),
+      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: common),
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(
@@ -131,6 +139,13 @@ let package = Package(
       name: "ControlTests",
       dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
       swiftSettings: trusted),
+    .testTarget(
+      name: "apusTests",
+      dependencies: [
+        "ApusClient", "ApusServer", "Control", "HTTP2", "Telemetry", "Transport", "apus",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: common),
+    .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )

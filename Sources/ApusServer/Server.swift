@@ -4,8 +4,8 @@ internal import GRPC
 internal import Glibc
 internal import Inference
 internal import ONNXBackend
-internal import Serving
 internal import Services
+internal import Serving
 internal import Telemetry
 package import Transport
 
@@ -24,6 +24,7 @@ package final class Server {
   private let grpc: GRPCServer
   private let hosts: [LoopHost]
   private var observer: Int?
+  private var polling: Task<Void, Never>?
 
   /// The services of one loop, and the loop to reach them on.
   private struct LoopHost: @unchecked Sendable {  // the services are touched on their loop only
@@ -84,7 +85,9 @@ package final class Server {
     try grpc.start()
     log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
     let failures = try await models.start()
+    state.finishStarting()
     for host in hosts { host.stateChanged() }
+    polling = Task { [models] in await models.pollRepeatedly() }
     if failures.isEmpty {
       log.info("ready")
     } else {
@@ -97,6 +100,7 @@ package final class Server {
   package func drainAndStop() async {
     log.info("stopping", ["grace": "\(configuration.drainGrace)"])
     state.beginStopping()
+    polling?.cancel()
     for host in hosts { host.stateChanged() }
     grpc.drain(grace: configuration.drainGrace)
     await models.drainAll()

@@ -3,7 +3,7 @@ package import Inference
 package import Pools
 internal import Routing
 internal import Serving
-internal import Synchronization
+internal import Threads
 
 /// One line of the repository's index.
 package struct IndexEntry: Sendable, Hashable {

@@ -1,6 +1,6 @@
 package import Inference
-internal import Synchronization
 internal import Telemetry
+internal import Threads
 package import Wire
 
 /// What clients and operators may do to the models.

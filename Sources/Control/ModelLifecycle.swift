@@ -2,8 +2,8 @@ package import Inference
 internal import Pools
 internal import Routing
 package import Serving
-internal import Synchronization
 package import Telemetry
+internal import Threads
 
 /// The models of this server: loads, reloads and unloads them while requests run, and publishes who serves what.
 ///
@@ -34,7 +34,7 @@ package final class ModelLifecycle: Sendable {
     var lastObserver = 0
   }
 
-  internal let state: Mutex<State>
+  internal let state: Locked<State>
   internal let options: ControlOptions
   internal let repository: ModelRepository
   internal let loader: DeploymentLoader
@@ -47,7 +47,7 @@ package final class ModelLifecycle: Sendable {
     self.board = board
     self.log = log
     repository = ModelRepository(paths: options.repositories, log: log)
-    state = Mutex(State(queue: OperationQueue(maxParallelLoads: options.maxParallelLoads)))
+    state = Locked(State(queue: OperationQueue(maxParallelLoads: options.maxParallelLoads)))
   }
 
   // MARK: - Operations
@@ -86,12 +86,14 @@ package final class ModelLifecycle: Sendable {
 
   private func startWhatMayRun() {
     while let operation = state.withLock({ $0.queue.next() }) {
-      BackgroundThread.start { [self] in
+      let run: @Sendable () -> Void = { [self] in
         operation.work()
         state.withLock { $0.queue.finish(operation.model) }
         startWhatMayRun()
         tellIfIdle()
       }
+      // Without a thread the caller waits for the work; that is slow, and still right.
+      do { try OwnThread(name: "apus-control", run).detach() } catch { run() }
     }
   }
 

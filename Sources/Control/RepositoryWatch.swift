@@ -1,6 +1,6 @@
 package import Inference
-internal import Synchronization
 internal import Telemetry
+internal import Threads
 
 /// What the repository looked like at one time: everything whose change means that a model must be loaded again.
 ///

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import Inference
-internal import Synchronization
+internal import Threads
 
 /// Something that waits for its descriptor to become readable or writable.
 package protocol EventSource: AnyObject {
@@ -36,7 +36,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   private var slots: [Slot] = []
   private var freeSlots: [Int] = []
   private var endOfTurn: [() -> Void] = []
-  private let jobs = Mutex<Jobs>(Jobs())
+  private let jobs = Locked(Jobs())
   private var isStopping = false
 
   private struct Slot {
@@ -149,7 +149,6 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
 
   /// Runs until `stop`. The calling thread becomes the loop's thread.
   package func run() {
-    linux_name_thread("apus-loop-\(index)")
     let capacity: Int32 = 256
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     defer { events.deallocate() }

@@ -1,5 +1,6 @@
-package import EventLoops
+internal import EventLoops
 internal import Glibc
+internal import Threads
 package import Transport
 
 /// Event loops with listeners and a method table each: a gRPC server that starts, drains and stops.
@@ -81,8 +82,8 @@ package final class GRPCServer {
   }
 
   /// Begins to serve, on threads of its own.
-  package func start() throws(SystemError) {
-    for host in hosts { threads.append(try OwnThread { host.loop.run() }) }
+  package func start() throws {
+    for host in hosts { threads.append(try OwnThread(name: "apus-loop-\(host.loop.index)") { host.loop.run() }) }
   }
 
   /// Stops listening, lets running calls finish, and returns when the last connection is closed, at most `grace` and a

@@ -1,7 +1,7 @@
 internal import Backends
 internal import CONNXRuntime
 internal import Inference
-internal import Synchronization
+internal import Threads
 
 /// The options of one instance's runs, whose terminate flag stops the current one between two nodes.
 ///
@@ -15,7 +15,7 @@ internal import Synchronization
 final class RunInterruption: Interruption, @unchecked Sendable {
   let options: OpaquePointer  // OrtRunOptions *
   private let api: OrtAPI
-  private let requested = Mutex(false)
+  private let requested = Locked(false)
 
   init(_ api: OrtAPI, arenaShrinkage: String?) throws(OrtError) {
     self.api = api

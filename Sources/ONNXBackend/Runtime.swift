@@ -1,7 +1,7 @@
 internal import CONNXRuntime
 internal import Glibc
 internal import Inference
-internal import Synchronization
+internal import Threads
 
 /// The opened and checked library with its environment: one a process, kept for good.
 ///
@@ -22,7 +22,7 @@ final class Runtime: @unchecked Sendable {
   let cpuMemory: OpaquePointer  // OrtMemoryInfo *
   let log: LogForwarding
 
-  private static let opened = Mutex<Runtime?>(nil)
+  private static let opened = Locked<Runtime?>(nil)
 
   /// The process's runtime, opened now if it was not yet. A failure is not remembered: the next call tries again.
   ///

@@ -1,6 +1,7 @@
 internal import Backends
 internal import Inference
 internal import Synchronization
+internal import Threads
 
 extension InstanceLoop {
   /// Runs requests of equal shapes as one batch and answers each.

@@ -2,6 +2,7 @@ internal import Backends
 internal import Batching
 internal import Inference
 internal import Synchronization
+internal import Threads
 
 /// The life of one instance: take a batch, run it, answer it, until the pool is drained. Belongs to its thread.
 final class InstanceLoop {

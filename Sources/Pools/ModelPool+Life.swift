@@ -1,6 +1,7 @@
 internal import Backends
 package import Inference
 internal import Synchronization
+internal import Threads
 
 extension ModelPool {
   /// Makes the instances, each on its own thread, and begins to serve. Blocks until all are made (and warm).
@@ -15,7 +16,7 @@ extension ModelPool {
     for index in 0..<instanceCount {
       do throws(InferenceError) {
         threads.append(
-          try PoolThread(name: "\(name)/\(index)") { [self] in runInstance(index) })
+          try OwnThread(name: "\(name)/\(index)") { [self] in runInstance(index) })
       } catch {
         reportStarted(index, failure: error)
       }
@@ -33,7 +34,7 @@ extension ModelPool {
     }
     guard needsWatcher else { return }
     do throws(InferenceError) {
-      watcher = try PoolThread(name: "\(name)/watch") { [self] in watch() }
+      watcher = try OwnThread(name: "\(name)/watch") { [self] in watch() }
     } catch {
       log("model '\(name)': runs past their deadline go on to their end: \(error.message)")
     }
@@ -68,7 +69,7 @@ extension ModelPool {
   /// Joining blocks for as long as the running batches take, so it has a thread; the caller's if the system gives none.
   private func finishOnOwnThread() {
     do throws(InferenceError) {
-      try PoolThread(name: "\(name)/drain") { [self] in finish() }.detach()
+      try OwnThread(name: "\(name)/drain") { [self] in finish() }.detach()
     } catch {
       finish()
     }

@@ -2,6 +2,7 @@ package import Backends
 internal import Batching
 package import Inference
 internal import Synchronization
+internal import Threads
 
 /// The instances of one deployment and the requests that wait for them.
 ///
@@ -44,15 +45,15 @@ package final class ModelPool: @unchecked Sendable {
   /// Requests taken by an instance and not yet answered.
   let running = Atomic<Int>(0)
 
-  let lock = PoolLock()
+  let lock = Lock()
   let state: UnsafeMutablePointer<PoolState>
   /// One an instance, so that a wake-up reaches the one it is meant for.
-  let instanceConditions: [PoolCondition]
-  let watcherCondition = PoolCondition()
-  let startCondition = PoolCondition()
+  let instanceConditions: [Condition]
+  let watcherCondition = Condition()
+  let startCondition = Condition()
   /// Set by `start()`, joined and emptied by the drain; touched by nobody else.
-  var threads: [PoolThread] = []
-  var watcher: PoolThread?
+  var threads: [OwnThread] = []
+  var watcher: OwnThread?
 
   /// - Parameters:
   ///   - name: The endpoint, for thread names and messages.
@@ -85,7 +86,7 @@ package final class ModelPool: @unchecked Sendable {
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(version.utf8.count, 1), alignment: 1)
     bytes.copyBytes(from: version.utf8)
     versionBytes = UnsafeRawBufferPointer(rebasing: bytes[..<version.utf8.count])
-    instanceConditions = (0..<instanceCount).map { _ in PoolCondition() }
+    instanceConditions = (0..<instanceCount).map { _ in Condition() }
     state = .allocate(capacity: 1)
     state.initialize(to: PoolState(queue: BatchQueue(policy: policy), instanceCount: instanceCount))
   }

@@ -1,4 +1,5 @@
 internal import Inference
+internal import Threads
 
 /// Mailboxes with new answers, each to be woken once.
 ///
@@ -42,7 +43,7 @@ struct MailboxSet {
 ///
 /// Bounded by the requests in the pool. `@unchecked`: everything is guarded by `lock`.
 final class ReplyOrder: @unchecked Sendable {
-  private let lock = PoolLock()
+  private let lock = Lock()
   private var done: [UInt] = Array(repeating: 0, count: 256)  // a power of two; 0: not done
   private var first: UInt64 = 0
 

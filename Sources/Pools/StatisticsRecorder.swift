@@ -1,4 +1,5 @@
 internal import Inference
+internal import Threads
 
 /// One run of the model, as the clock saw it.
 struct RunTimes {
@@ -30,7 +31,7 @@ struct StatisticsDelta {
 ///
 /// `@unchecked`: everything is guarded by `lock`.
 final class StatisticsRecorder: @unchecked Sendable {
-  private let lock = PoolLock()
+  private let lock = Lock()
   private var statistics = PoolStatistics()
   private var batchSizes: [Int: BatchSizeStatistics] = [:]
 

@@ -7,6 +7,7 @@ package final class ServerState: Sendable {
   package let models: ModelLifecycle
   package let version: String
   private let stopping = Atomic<Bool>(false)
+  private let starting = Atomic<Bool>(true)
 
   package init(models: ModelLifecycle, version: String) {
     self.models = models
@@ -14,6 +15,15 @@ package final class ServerState: Sendable {
   }
 
   package var isStopping: Bool { stopping.load(ordering: .relaxed) }
+
+  /// The models that are there from the start are ready, or have failed.
+  package func finishStarting() { starting.store(false, ordering: .relaxed) }
+
+  /// While the first models load, one that is not known yet may be in a moment: come back rather than give up.
+  func whileStarting(_ error: InferenceError) -> InferenceError {
+    guard error.code == .notFound, starting.load(ordering: .relaxed) else { return error }
+    return .unavailable("\(error.message); the server is starting and still loads its models")
+  }
 
   /// From now on the server says that it is not ready.
   package func beginStopping() { stopping.store(true, ordering: .relaxed) }

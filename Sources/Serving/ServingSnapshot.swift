@@ -2,6 +2,7 @@ package import Inference
 package import Pools
 package import Routing
 internal import Synchronization
+internal import Threads
 
 /// One deployment as the front door needs it: its pool, what requests are checked against, and its labels.
 ///
@@ -70,7 +71,7 @@ package final class ServingSnapshot: @unchecked Sendable {
 ///
 /// Reading costs one atomic load while nothing changes; the lock is taken once a door and change.
 package final class ServingBoard: Sendable {
-  private let current = Mutex<ServingSnapshot>(.empty)
+  private let current = Locked(ServingSnapshot.empty)
   private let changes = Atomic<UInt64>(0)
 
   package init() {}

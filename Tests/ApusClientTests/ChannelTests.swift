@@ -4,6 +4,7 @@ import Foundation
 import GRPC
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 @Suite struct ChannelTests {

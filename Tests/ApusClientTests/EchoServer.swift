@@ -4,6 +4,7 @@ import GRPC
 import HTTP2
 import Inference
 import Synchronization
+import Threads
 import Transport
 
 /// A gRPC server in this process with a few methods, for as long as the value lives.

@@ -141,7 +141,7 @@ class Server:
 
     @property
     def address(self):
-        return self.listen
+        return f"127.0.0.1{self.listen}" if self.listen.startswith(":") else self.listen
 
     def connect(self):
         """A plain socket to it."""
@@ -154,8 +154,8 @@ class Server:
                 raw.close()
                 raise
             return raw
-        host, port = self.listen.rsplit(":", 1)
-        return socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), timeout=PATIENCE)
+        host, port = self.address.rsplit(":", 1)
+        return socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE)
 
     def channel(self, *options):
         """A gRPC channel of its own, closed with the server."""

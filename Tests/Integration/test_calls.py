@@ -175,7 +175,7 @@ def test_a_full_queue_refuses_and_those_in_it_are_served(tmp_path):
         refused = [error for error in outcomes if error is not None]
         assert 2 <= len(outcomes) - len(refused) <= 4
         for error in refused:
-            assert error.code().name == "UNAVAILABLE"
+            assert error.code().name == "RESOURCE_EXHAUSTED"
             assert "2" in error.details()
         server.assert_serves()
 

@@ -96,7 +96,7 @@ def test_triton_s_client_reads_back_the_strings_it_sent(server):
 
 
 def test_triton_s_client_reads_back_brain_floats(server):
-    array = numpy.array([[1.5, -2.0, 3.25]], dtype=numpy.float32)
+    array = numpy.array([[1.5, -2.0, 3.25]], dtype=ml_dtypes.bfloat16)
     with triton.InferenceServerClient(server.address) as client:
         tensor = triton.InferInput("INPUT0", [1, 3], "BF16")
         tensor.set_data_from_numpy(array)

@@ -75,7 +75,7 @@ def test_an_idle_server_ends_at_once_on_sigint_too(repository):
 
 
 def test_a_call_that_outlasts_the_grace_gets_a_status(repository):
-    with Server(repository, "--drain-grace", "0.1s") as server:
+    with Server(repository, "--drain-grace", "100ms") as server:
         calls = begin_slow_calls(server, count=4)
         server.terminate()
         for call in calls:

@@ -3,6 +3,7 @@
 import grpc
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -32,8 +33,11 @@ def test_check_of_an_unknown_service_is_not_found(server):
 
 
 def test_list_has_the_server_and_every_model(server):
-    statuses = health(server).List(health_pb2.HealthListRequest(), timeout=PATIENCE).statuses
-    assert {"", "simple", "identity_bytes"} <= statuses.keys()
+    # grpcio's health package does not have it yet: the messages are built from the server's own reflection.
+    pool = DescriptorPool(ProtoReflectionDescriptorDatabase(server.channel()))
+    response = GetMessageClass(pool.FindMessageTypeByName("grpc.health.v1.HealthListResponse"))
+    statuses = response.FromString(server.raw_call("/grpc.health.v1.Health/List")(b"", timeout=PATIENCE)).statuses
+    assert {"", "simple", "identity_bytes"} <= set(statuses)
     assert statuses["simple"].status == SERVING
 
 
@@ -50,9 +54,11 @@ def test_watch_tells_each_change_once(tmp_path):
         watch = health(server).Watch(request("fixed"), timeout=PATIENCE)
         assert next(watch).status == SERVING
         stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="fixed"))
-        assert next(watch).status in (NOT_SERVING, SERVICE_UNKNOWN)
+        told = [next(watch).status]
         stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="fixed"))
-        assert next(watch).status == SERVING
+        while told[-1] != SERVING:
+            told.append(next(watch).status)
+        assert all(one != next_one for one, next_one in zip(told, told[1:]))
         watch.cancel()
 
 

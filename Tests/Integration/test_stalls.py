@@ -160,7 +160,7 @@ def test_a_slow_reader_gets_its_whole_answer(server):
 
 
 def test_an_idle_connection_is_told_to_go(tmp_path):
-    with Server(copy_models(tmp_path, "simple"), "--idle-timeout", "0.2s") as server:
+    with Server(copy_models(tmp_path, "simple"), "--idle-timeout", "200ms") as server:
         with Peer(server) as peer:
             peer.await_close(PATIENCE)
             assert peer.goaway[0] == 0
@@ -168,7 +168,7 @@ def test_an_idle_connection_is_told_to_go(tmp_path):
 
 
 def test_an_old_connection_is_told_to_go_and_its_calls_finish(tmp_path):
-    with Server(copy_models(tmp_path, "simple", "slow"), "--max-connection-age", "0.3s") as server:
+    with Server(copy_models(tmp_path, "simple", "slow"), "--max-connection-age", "300ms") as server:
         with Peer(server) as peer:
             slow = infer_request("slow", {"INPUT0": numpy.ones((1, 4), numpy.float32)})
             answer = peer.call(INFER, grpc_message(slow.SerializeToString()))
@@ -180,7 +180,7 @@ def test_an_old_connection_is_told_to_go_and_its_calls_finish(tmp_path):
 
 def test_a_peer_that_is_gone_without_a_word_is_noticed(tmp_path):
     """It answers no PING; a peer that does stays."""
-    with Server(copy_models(tmp_path, "simple"), "--keepalive-time", "0.2s", "--keepalive-timeout", "0.2s") as server:
+    with Server(copy_models(tmp_path, "simple"), "--keepalive-time", "200ms", "--keepalive-timeout", "200ms") as server:
         with Peer(server) as there, server.connect() as gone:
             gone.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame_bytes(4, 0, 0))
             gone.settimeout(PATIENCE)

@@ -136,7 +136,8 @@ def test_large_messages_pass_tls(tls_server):
 
 
 def test_client_certificates_are_asked_for_and_verified(repository, certificates):
-    options = *tls_options(certificates), "--tls-client-ca", certificates / "authority.pem"
+    options = *tls_options(certificates), "--tls-client-ca", certificates / "authority.pem", \
+        "--tls-require-client-certificate"
     with Server(repository, *options, credentials=credentials(certificates, "client")) as server:
         server.assert_serves()
         for refused in (credentials(certificates), credentials(certificates, "stranger")):

@@ -12,12 +12,14 @@ internal import Wire
 final class ModelInfer: UnaryMethod {
   private let grpc: GRPCLoop
   private let door: ServingDoor
+  private let state: ServerState
   private var receiver: ReplyReceiver?
   private var mailbox: Unmanaged<ReplyMailbox>
 
-  init(on grpc: GRPCLoop, door: ServingDoor) throws {
+  init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
     self.grpc = grpc
     self.door = door
+    self.state = state
     // The receiver needs `complete`, and `complete` needs nothing of the receiver.
     let completion = Completion(grpc: grpc, door: door)
     let receiver = try ReplyReceiver(on: grpc.eventLoop) { completion.complete($0) }
@@ -51,7 +53,7 @@ final class ModelInfer: UnaryMethod {
   private func refuse(_ call: UnaryCall, _ request: RequestPointer, _ error: InferenceError) {
     request.deinitialize(count: 1)
     call.context = nil
-    call.fail(GRPCStatus(error))
+    call.fail(GRPCStatus(state.whileStarting(error)))
   }
 
   /// So that the next message of this size is placed where its tensor is aligned.

@@ -7,7 +7,11 @@ internal import Wire
 extension MethodTable {
   mutating func addModelMethods(_ state: ServerState) {
     add(inferenceService, "ModelReady", messageMethod { (request: ModelReadyRequest) throws(InferenceError) in
-      try state.models.checkReady(request.name, version: request.version)
+      do throws(InferenceError) {
+        try state.models.checkReady(request.name, version: request.version)
+      } catch {
+        throw state.whileStarting(error)
+      }
       return ModelReadyResponse(ready: true)
     })
     add(inferenceService, "ModelMetadata", messageMethod { (request: ModelMetadataRequest) throws(InferenceError) in

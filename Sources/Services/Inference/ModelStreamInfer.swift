@@ -11,12 +11,14 @@ internal import Wire
 final class ModelStreamInfer: StreamMethod {
   fileprivate let grpc: GRPCLoop
   fileprivate let door: ServingDoor
+  fileprivate let state: ServerState
   fileprivate let mailbox: Unmanaged<ReplyMailbox>
   private let receiver: ReplyReceiver
 
-  init(on grpc: GRPCLoop, door: ServingDoor) throws {
+  init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
     self.grpc = grpc
     self.door = door
+    self.state = state
     receiver = try ReplyReceiver(on: grpc.eventLoop) { request in
       guard let context = request.pointee.context else { return }
       // Balances the count that was taken when the request was submitted.
@@ -68,7 +70,7 @@ private final class StreamedSession: StreamHandler {
         throw error
       }
     } catch {
-      request.pointee.failure = error
+      request.pointee.failure = method.state.whileStarting(error)
       streamed.isAnswered = true
       answered()
     }

@@ -1,0 +1,30 @@
+internal import ArgumentParser
+
+@main struct Apus: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "apus",
+    abstract: "Serve machine-learning models, and talk to servers that do.",
+    discussion: """
+      The server speaks the Open Inference Protocol over gRPC, with Triton's model repository, so clients of Triton and \
+      KServe work as they are.
+
+      EXAMPLES:
+        apus serve --model-repository models
+        apus status
+        apus infer magika --input 'bytes=@features.npy' --classification 3
+        apus models load magika
+
+      Data goes to standard output, messages for people to standard error.
+
+      EXIT STATUS:
+        0    done
+        1    the server or the request failed
+        64   wrong usage: an option, a value or the configuration file
+        69   the server can't be reached
+      """,
+    version: apusVersion,
+    subcommands: [ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self])
+}
+
+/// What `apus --version` and the server's metadata say.
+let apusVersion = "0.1.0"

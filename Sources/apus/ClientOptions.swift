@@ -1,0 +1,45 @@
+internal import ApusClient
+internal import ArgumentParser
+internal import Foundation
+
+/// Which server a command talks to, and how.
+struct ClientOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The server: HOST:PORT or unix:PATH. (default: APUS_SERVER, else 127.0.0.1:8001)", valueName: "address"))
+  var server: String?
+
+  @Flag(help: "Use TLS; --ca and --certificate imply it.")
+  var tls = false
+
+  @Option(help: ArgumentHelp("Roots that the server's certificate must come from, PEM.", valueName: "file"))
+  var ca: String?
+
+  @Option(help: ArgumentHelp("The client's own certificate, PEM.", valueName: "file"))
+  var certificate: String?
+
+  @Option(help: ArgumentHelp("The key of that certificate, PEM.", valueName: "file"))
+  var key: String?
+
+  @Option(help: ArgumentHelp("How long the answer may take.", valueName: "time"))
+  var timeout = TimeSpan(seconds: 60)
+
+  func validate() throws {
+    if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key go together") }
+  }
+
+  func makeClient() throws(ClientError) -> InferenceClient {
+    var options = ChannelOptions()
+    if tls || ca != nil || certificate != nil {
+      var tls = TLSOptions()
+      tls.caFile = ca ?? ""
+      tls.certificateFile = certificate ?? ""
+      tls.keyFile = key ?? ""
+      options.tls = tls
+    }
+    let environment = ProcessInfo.processInfo.environment["APUS_SERVER"]
+    let client = try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
+    client.timeout = timeout.duration
+    return client
+  }
+}

@@ -1,0 +1,35 @@
+internal import ApusClient
+internal import ArgumentParser
+internal import Foundation
+
+/// What `apus` ends with. Source of the numbers over 1: sysexits.h.
+enum ExitStatus {
+  static let failed = ExitCode(1)
+  static let usage = ExitCode(64)
+  static let unreachable = ExitCode(69)
+
+  /// Runs a command's work; what goes wrong is said on standard error, and decides how the program ends.
+  static func report(_ work: () throws -> Void) throws {
+    do {
+      try work()
+    } catch let error as ClientError {
+      say("apus: \(error)")
+      throw error.origin == .connection ? unreachable : failed
+    } catch let error as UsageError {
+      say("apus: \(error.message)")
+      throw usage
+    }
+  }
+
+  /// Writes a line to standard error.
+  static func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+}
+
+/// What the person at the keyboard can put right: a value, a file, a combination of options.
+package struct UsageError: Error, Hashable, CustomStringConvertible {
+  package let message: String
+
+  package init(_ message: String) { self.message = message }
+
+  package var description: String { message }
+}

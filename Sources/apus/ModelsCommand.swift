@@ -1,0 +1,80 @@
+internal import ApusClient
+internal import ArgumentParser
+
+/// The server's repository: what is in it, and what is loaded.
+struct ModelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "models",
+    abstract: "List, load and unload the models of a server.",
+    discussion: """
+      EXAMPLES:
+        apus models
+        apus models list --json
+        apus models load magika
+        apus models unload magika
+      """,
+    subcommands: [List.self, Load.self, Unload.self], defaultSubcommand: List.self)
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "List the models, their versions and states.")
+
+    @Flag(help: "Leave out what is not ready.")
+    var ready = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    @OptionGroup var client: ClientOptions
+
+    func run() throws {
+      try ExitStatus.report {
+        let models = try client.makeClient().repositoryIndex(onlyReady: ready)
+        if json { return print(try JSONValue.array(models.map(\.json)).text()) }
+        if models.isEmpty { return ExitStatus.say("the repository has no models\(ready ? " that are ready" : "")") }
+        var table = TextTable(["NAME", "VERSION", "STATE", "REASON"])
+        for model in models { table.append([model.name, model.version, model.state, model.reason]) }
+        print(table.text)
+      }
+    }
+  }
+
+  struct Load: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Load a model, or load it anew, and wait until it is ready.")
+
+    @Argument(help: "The model.")
+    var model: String
+
+    @OptionGroup var client: ClientOptions
+
+    func run() throws {
+      try ExitStatus.report {
+        try client.makeClient().load(model)
+        ExitStatus.say("\(model) is loaded")
+      }
+    }
+  }
+
+  struct Unload: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Take a model out of service; requests that it has are still answered.")
+
+    @Argument(help: "The model.")
+    var model: String
+
+    @OptionGroup var client: ClientOptions
+
+    func run() throws {
+      try ExitStatus.report {
+        try client.makeClient().unload(model)
+        ExitStatus.say("\(model) is unloaded")
+      }
+    }
+  }
+}
+
+extension ModelIndexEntry {
+  var json: JSONValue {
+    .object(["name": .string(name), "version": .string(version), "state": .string(state), "reason": .string(reason)])
+  }
+}

@@ -1,0 +1,88 @@
+package import ApusServer
+internal import ArgumentParser
+
+/// Everything that `apus serve` can be told, from whichever source: flags, environment or file. All of them have the same
+/// names, and what is not given is nil or empty.
+package struct ServeOptions: ParsableArguments {
+  @OptionGroup(title: "Models") var models: ModelOptions
+  @OptionGroup(title: "Network and logs") var network: NetworkOptions
+  @OptionGroup(title: "Limits") var limits: LimitOptions
+
+  package init() {}
+
+  /// The configuration that these sources make together; a later one overrides an earlier one.
+  ///
+  /// - Throws: `UsageError` that names the option, for a value out of its range or options that do not go together.
+  package static func configuration(from sources: [ServeOptions]) throws -> ServerConfiguration {
+    var configuration = ServerConfiguration()
+    var tls = TLSSettings()
+    for source in sources {
+      try source.models.apply(to: &configuration)
+      try source.network.apply(to: &configuration)
+      try source.limits.apply(to: &configuration)
+      tls.apply(source.network)
+    }
+    configuration.tls = try tls.resolved()
+    if configuration.modelRepositories.isEmpty {
+      throw UsageError("there is nothing to serve: give --model-repository DIR")
+    }
+    return configuration
+  }
+}
+
+/// An option's name without its dashes, and what it takes.
+package struct OptionName: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
+    case value
+    /// Any number of values.
+    case list
+    /// `--name` or `--no-name`; in files and the environment `true` or `false`.
+    case flag
+  }
+
+  package let name: String
+  package let kind: Kind
+}
+
+extension ServeOptions {
+  /// The options by name, for the sources that are not the command line. A test holds the list against the help text.
+  package static let names: [OptionName] =
+    ["model-repository", "load-model", "cuda-libraries", "listen"].map { OptionName(name: $0, kind: .list) }
+    + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate"]
+    .map { OptionName(name: $0, kind: .flag) }
+    + [
+      "load-models", "poll-interval", "model-load-threads", "default-max-batch-size", "onnxruntime",
+      "execution-provider", "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate",
+      "tls-key", "tls-client-ca", "response-compression", "drain-grace", "log-level", "log-format",
+      "max-message-bytes", "memory-bytes", "connection-bytes", "max-concurrent-streams", "max-header-list-bytes",
+      "stream-window-bytes", "connection-window-bytes", "max-connections", "handshake-timeout", "idle-timeout",
+      "keepalive-time", "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace",
+      "stall-timeout", "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status",
+    ].map { OptionName(name: $0, kind: .value) }
+
+  /// Reads one option's values as the command line would.
+  ///
+  /// - Parameter source: Where they come from, for the error's text, such as `apus.yaml: idle-timeout`.
+  static func arguments(_ option: OptionName, _ values: [String], source: String) throws(UsageError) -> [String] {
+    let arguments: [String]
+    switch option.kind {
+    case .list:
+      arguments = values.flatMap { ["--\(option.name)", $0] }
+    case .value:
+      guard values.count == 1 else { throw UsageError("\(source): expected one value, found \(values.count)") }
+      arguments = ["--\(option.name)", values[0]]
+    case .flag:
+      switch values {
+      case ["true"]: arguments = ["--\(option.name)"]
+      case ["false"]: arguments = ["--no-\(option.name)"]
+      default: throw UsageError("\(source): expected true or false, found '\(values.joined(separator: ", "))'")
+      }
+    }
+    // Alone, so that an error can be laid at this option's door.
+    guard (try? parse(arguments)) != nil else {
+      let text = values.map { "'\($0)'" }.joined(separator: ", ")
+      throw UsageError("\(source): \(text) is not a value that --\(option.name) takes; see apus serve --help")
+    }
+    return arguments
+  }
+}
