@@ -98,7 +98,7 @@ final class ClientCall {
       }
       message.reserveCapacity(expectedBytes)
     }
-    message += bytes.dropFirst(head.count)
+    message += UnsafeRawBufferPointer(rebasing: bytes.dropFirst(head.count))
     if message.count > expectedBytes { refuse(.internal, "the server sent more than one message for a unary call") }
   }
 

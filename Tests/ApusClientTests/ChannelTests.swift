@@ -1,9 +1,9 @@
 import ApusClient
-import EventLoops
 import Foundation
 import GRPC
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 @Suite struct ChannelTests {

@@ -1,4 +1,3 @@
-import EventLoops
 import Foundation
 import GRPC
 import HTTP2

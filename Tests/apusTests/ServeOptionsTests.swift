@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Foundation
 import HTTP2
+import Telemetry
 import Testing
 import Transport
 import apus
