@@ -124,7 +124,8 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
-      dependencies: ["ApusClient", "GRPC", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: common),
+      dependencies: ["ApusClient", "GRPC", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
+      swiftSettings: common),
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(

@@ -65,6 +65,20 @@ public final class InferenceClient {
     return ModelMetadata(try call("ModelMetadata", request, ModelMetadataResponse.self))
   }
 
+  /// How the model is served: its configuration, completed by what the server decided.
+  ///
+  /// - Parameter version: Empty: the server chooses.
+  public func modelConfiguration(
+    _ model: String, version: String = ""
+  ) throws(ClientError) -> ModelConfiguration {
+    let answer = try call("ModelConfig", ModelConfigRequest(name: model, version: version), ModelConfigResponse.self)
+    do throws(InferenceError) {
+      return ModelConfiguration(try answer.config.configuration().configuration)
+    } catch {
+      throw ClientError(.client, .internal, "the answer can't be read: \(error.message)")
+    }
+  }
+
   /// - Parameter model: Empty: all models.
   public func modelStatistics(
     _ model: String = "", version: String = ""
