@@ -50,8 +50,8 @@ final class ClientConnection {
 
   /// Sends the call's message and takes what comes until the call is over and everything of it has left.
   ///
-  /// - Throws: `ClientError` for what happened to the connection or the deadline. The call then holds nothing of use, and
-  ///   the connection must not be used again.
+  /// - Throws: `ClientError` for what happened to the connection or the deadline. The call then holds nothing of use,
+  /// and   the connection must not be used again.
   func run(_ call: ClientCall, _ message: [UInt8]) throws(ClientError) {
     isUsable = false
     defer { if !isUsable { output.reset() } }

@@ -1,7 +1,8 @@
 internal import Inference
 internal import Wire
 
-/// The Open Inference Protocol with Triton's model repository and statistics, as Swift calls: any server that speaks it.
+/// The Open Inference Protocol with Triton's model repository and statistics, as Swift calls: any server that speaks
+/// it.
 ///
 /// ```swift
 /// let client = try InferenceClient("127.0.0.1:8001")
