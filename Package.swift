@@ -96,8 +96,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
-        "Telemetry", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -124,7 +124,8 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
-      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: common),
+      dependencies: ["ApusClient", "GRPC", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
+      swiftSettings: common),
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(

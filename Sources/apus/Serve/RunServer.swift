@@ -1,6 +1,7 @@
 internal import ApusServer
-internal import EventLoops
+internal import ArgumentParser
 internal import Foundation
+internal import Threads
 
 /// Serves until the first SIGTERM or SIGINT and then drains; the second one ends the process at once.
 ///
@@ -8,10 +9,10 @@ internal import Foundation
 ///
 /// - Throws: What keeps the server from starting: an address, a certificate.
 func runServer(_ configuration: ServerConfiguration) throws {
-  let server = try Server(configuration, version: apusVersion)
+  let hosted = Hosted(server: try Server(configuration, version: apusVersion))
   let starting = Task {
     do {
-      try await server.start()
+      try await hosted.server.start()
     } catch {
       ExitStatus.say("apus: \(error)")
       exit(ExitStatus.failed.rawValue)
@@ -20,12 +21,17 @@ func runServer(_ configuration: ServerConfiguration) throws {
   _ = ShutdownSignals.wait()
 
   // Never joined: it ends with the process, with the number by which shells report one that a signal ended.
-  _ = try OwnThread { _exit(128 + ShutdownSignals.wait()) }
+  _ = try OwnThread(name: "apus-signals") { _exit(128 + ShutdownSignals.wait()) }
   let stopped = Latch(count: 1)
   Task {
     await starting.value
-    await server.drainAndStop()
+    await hosted.server.drainAndStop()
     stopped.countDown()
   }
   stopped.wait()
+}
+
+/// Carries the server from one task to the next.
+private struct Hosted: @unchecked Sendable {  // the task that drains waits for the one that starts
+  let server: Server
 }
