@@ -29,7 +29,9 @@ UNBOUNDED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_le
 
 
 def environment():
-    return os.environ | {"APUS_ONNXRUNTIME": os.environ.get("APUS_ONNXRUNTIME", str(CACHE / "onnxruntime/lib"))}
+    """Without whatever options this shell may have set for a server of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("APUS_")}
+    return kept | {"APUS_ONNXRUNTIME": os.environ.get("APUS_ONNXRUNTIME", str(CACHE / "onnxruntime/lib"))}
 
 
 def free_port(host="127.0.0.1"):

@@ -1,0 +1,46 @@
+"""What the documents say, compared with the program and the repository."""
+
+import re
+import subprocess
+
+import pytest
+
+from server import APUS, ROOT, environment
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def options_of(command):
+    done = subprocess.run([APUS, command, "--help"], env=environment(), capture_output=True, text=True, check=True)
+    return set(re.findall(r"(?<![\w-])--[a-z][\w-]*", done.stdout.split("OPTIONS:")[1]))
+
+
+def test_every_option_of_serve_is_in_the_configuration_and_no_other():
+    text = (ROOT / "docs/configuration.md").read_text()
+    listed = set()
+    for cell in re.findall(r"^\| `(--[^` ]+)", text, re.MULTILINE):
+        listed |= {cell.replace("[no-]", ""), cell.replace("[no-]", "no-")} if "[no-]" in cell else {cell}
+    assert listed == options_of("serve") - {"--help", "--version", "--config"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document):
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_a_block_of_shell_exists(document):
+    for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL):
+        for word in re.findall(r"(?:Tools|\.build/release)/[\w-]+", block):
+            assert (ROOT / word).exists(), word
+        for command, rest in re.findall(r"\.build/release/apus (\w+)(.*)", block):
+            assert set(re.findall(r"--[\w-]+", rest)) <= options_of(command)
+
+
+def test_every_module_is_in_the_architecture():
+    text = (ROOT / "docs/architecture.md").read_text()
+    for folder in (ROOT / "Sources").iterdir():
+        if folder.name != "InteropServer":  # a program for tests
+            assert f"`{folder.name}`" in text, folder.name
