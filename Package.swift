@@ -90,7 +90,7 @@ let package = Package(
       name: "ApusServer",
       dependencies: [
         "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
-        "Transport",
+        "Threads", "Transport",
       ],
       swiftSettings: common),
     .executableTarget(

@@ -9,10 +9,11 @@ internal import Threads
 ///
 /// - Throws: What keeps the server from starting: an address, a certificate.
 func runServer(_ configuration: ServerConfiguration) throws {
-  let hosted = Hosted(server: try Server(configuration, version: apusVersion))
-  let starting = Task {
+  let server = try Server(configuration, version: apusVersion)
+  try server.listen()
+  Task {
     do {
-      try await hosted.server.start()
+      try await server.loadModels()
     } catch {
       ExitStatus.say("apus: \(error)")
       exit(ExitStatus.failed.rawValue)
@@ -21,17 +22,11 @@ func runServer(_ configuration: ServerConfiguration) throws {
   _ = ShutdownSignals.wait()
 
   // Never joined: it ends with the process, with the number by which shells report one that a signal ended.
-  _ = try OwnThread(name: "apus-signals") { _exit(128 + ShutdownSignals.wait()) }
+  try OwnThread(name: "apus-signals") { _exit(128 + ShutdownSignals.wait()) }.detach()
   let stopped = Latch(count: 1)
   Task {
-    await starting.value
-    await hosted.server.drainAndStop()
+    await server.drainAndStop()
     stopped.countDown()
   }
   stopped.wait()
-}
-
-/// Carries the server from one task to the next.
-private struct Hosted: @unchecked Sendable {  // the task that drains waits for the one that starts
-  let server: Server
 }
