@@ -90,14 +90,14 @@ let package = Package(
       name: "ApusServer",
       dependencies: [
         "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
-        "Transport",
+        "Threads", "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
-        "Telemetry", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -124,7 +124,8 @@ let package = Package(
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
-      dependencies: ["ApusClient", "EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: common),
+      dependencies: ["ApusClient", "GRPC", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
+      swiftSettings: common),
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(

@@ -41,7 +41,7 @@ final class ClientCall {
     headers.append(name: ":method", value: "POST")
     headers.append(name: ":scheme", value: isSecure ? "https" : "http")
     headers.append(name: ":path", value: path)
-    headers.append(name: ":authority", value: authority.hasPrefix("unix:") ? "localhost" : authority.hasPrefix(":") ? "localhost\(authority)" : authority)
+    headers.append(name: ":authority", value: authority)
     headers.append(name: "te", value: "trailers")
     headers.append(name: "content-type", value: "application/grpc+proto")
     headers.append(name: "user-agent", value: "apus-client")
@@ -98,7 +98,7 @@ final class ClientCall {
       }
       message.reserveCapacity(expectedBytes)
     }
-    message += bytes.dropFirst(head.count)
+    message += UnsafeRawBufferPointer(rebasing: bytes.dropFirst(head.count))
     if message.count > expectedBytes { refuse(.internal, "the server sent more than one message for a unary call") }
   }
 

@@ -40,12 +40,18 @@ final class ClientConnection {
     input.deallocate()
   }
 
+  /// The server's name for HTTP/2; a Unix socket has none.
+  private var authority: String {
+    if address.hasPrefix("unix:") { return "localhost" }
+    return address.hasPrefix(":") ? "localhost\(address)" : address
+  }
+
   // MARK: Calls
 
   /// Sends the call's message and takes what comes until the call is over and everything of it has left.
   ///
-  /// - Throws: `ClientError` for what happened to the connection or the deadline. The call then holds nothing of use, and
-  ///   the connection must not be used again.
+  /// - Throws: `ClientError` for what happened to the connection or the deadline. The call then holds nothing of use,
+  /// and   the connection must not be used again.
   func run(_ call: ClientCall, _ message: [UInt8]) throws(ClientError) {
     isUsable = false
     defer { if !isUsable { output.reset() } }
@@ -56,7 +62,7 @@ final class ClientConnection {
   }
 
   private func exchange(_ call: ClientCall, _ message: UnsafeRawBufferPointer) throws(ClientError) {
-    guard let stream = call.open(on: session, authority: address, isSecure: tls != nil, message) else {
+    guard let stream = call.open(on: session, authority: authority, isSecure: tls != nil, message) else {
       throw lost("it takes no more calls")
     }
     var isGoingAway = false

@@ -21,6 +21,10 @@ public struct TensorMetadata: Sendable, Hashable {
     self.datatype = datatype
     self.shape = shape
   }
+
+  init(_ wire: Inference.TensorMetadata) {
+    self.init(name: wire.name, datatype: Datatype(wire.datatype), shape: wire.shape)
+  }
 }
 
 /// What a model takes and gives.
@@ -46,8 +50,7 @@ public struct ModelMetadata: Sendable, Hashable {
   init(_ wire: ModelMetadataResponse) {
     self.init(
       name: wire.name, versions: wire.versions, platform: wire.platform,
-      inputs: wire.inputs.map { TensorMetadata(name: $0.name, datatype: Datatype($0.datatype), shape: $0.shape) },
-      outputs: wire.outputs.map { TensorMetadata(name: $0.name, datatype: Datatype($0.datatype), shape: $0.shape) })
+      inputs: wire.inputs.map { TensorMetadata($0) }, outputs: wire.outputs.map { TensorMetadata($0) })
   }
 }
 

@@ -1,7 +1,8 @@
 internal import Inference
 internal import Wire
 
-/// The Open Inference Protocol with Triton's model repository and statistics, as Swift calls: any server that speaks it.
+/// The Open Inference Protocol with Triton's model repository and statistics, as Swift calls: any server that speaks
+/// it.
 ///
 /// ```swift
 /// let client = try InferenceClient("127.0.0.1:8001")
@@ -63,6 +64,20 @@ public final class InferenceClient {
   public func modelMetadata(_ model: String, version: String = "") throws(ClientError) -> ModelMetadata {
     let request = ModelMetadataRequest(name: model, version: version)
     return ModelMetadata(try call("ModelMetadata", request, ModelMetadataResponse.self))
+  }
+
+  /// How the model is served: its configuration, completed by what the server decided.
+  ///
+  /// - Parameter version: Empty: the server chooses.
+  public func modelConfiguration(
+    _ model: String, version: String = ""
+  ) throws(ClientError) -> ModelConfiguration {
+    let answer = try call("ModelConfig", ModelConfigRequest(name: model, version: version), ModelConfigResponse.self)
+    do throws(InferenceError) {
+      return ModelConfiguration(try answer.config.configuration().configuration)
+    } catch {
+      throw ClientError(.client, .internal, "the answer can't be read: \(error.message)")
+    }
   }
 
   /// - Parameter model: Empty: all models.

@@ -3,8 +3,8 @@ internal import HTTP2
 
 /// Named values that travel with a call beside its message: HTTP/2 header fields.
 ///
-/// Names are lower-case. A name that ends in `-bin` carries any bytes, in base64 on the wire; the others carry printable
-/// ASCII. One name may come several times.
+/// Names are lower-case. A name that ends in `-bin` carries any bytes, in base64 on the wire; the others carry
+/// printable ASCII. One name may come several times.
 public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
   public struct Field: Sendable, Hashable {
     public var name: String

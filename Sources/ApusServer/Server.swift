@@ -7,6 +7,7 @@ internal import ONNXBackend
 internal import Services
 internal import Serving
 internal import Telemetry
+internal import Threads
 package import Transport
 
 /// The whole server: the only place that names concrete backends and puts the parts together.
@@ -16,7 +17,7 @@ package import Transport
 ///                                                                │
 ///                                                             ModelPool ─▶ ONNXBackend
 /// ```
-package final class Server {
+package final class Server: @unchecked Sendable {  // set up by one thread before others see it; the rest is guarded
   private let configuration: ServerConfiguration
   private let log: Log
   private let models: ModelLifecycle
@@ -24,7 +25,7 @@ package final class Server {
   private let grpc: GRPCServer
   private let hosts: [LoopHost]
   private var observer: Int?
-  private var polling: Task<Void, Never>?
+  private let polling = Locked<Task<Void, Never>?>(nil)
 
   /// The services of one loop, and the loop to reach them on.
   private struct LoopHost: @unchecked Sendable {  // the services are touched on their loop only
@@ -77,17 +78,25 @@ package final class Server {
     self.hosts = hosts
   }
 
-  /// Serves, then loads the models: health says NOT_SERVING until all of them are ready. Models that fail are reported
-  /// and keep the server from being ready; the others serve.
-  package func start() async throws {
+  /// Begins to answer. No model is there yet, and health says NOT_SERVING.
+  package func listen() throws {
     let hosts = hosts
     observer = models.observe { for host in hosts { host.stateChanged() } }
     try grpc.start()
     log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
+  }
+
+  /// Loads the models that are to be there from the start: health says SERVING when all of them are ready. Models that
+  /// fail are reported and keep the server from being ready; the others serve.
+  ///
+  /// - Throws: `.invalidArgument` if a repository can't be read.
+  package func loadModels() async throws {
     let failures = try await models.start()
     state.finishStarting()
     for host in hosts { host.stateChanged() }
-    polling = Task { [models] in await models.pollRepeatedly() }
+    let polling = Task { [models] in await models.pollRepeatedly() }
+    self.polling.withLock { $0 = polling }
+    if state.isStopping { polling.cancel() }
     if failures.isEmpty {
       log.info("ready")
     } else {
@@ -96,11 +105,11 @@ package final class Server {
   }
 
   /// Says NOT_SERVING, lets running calls finish, and returns when everything is gone: at most the grace and a moment
-  /// later.
+  /// later, or when a model that is being loaded is. Models that wait to be loaded are not.
   package func drainAndStop() async {
     log.info("stopping", ["grace": "\(configuration.drainGrace)"])
     state.beginStopping()
-    polling?.cancel()
+    polling.withLock { $0 }?.cancel()
     for host in hosts { host.stateChanged() }
     grpc.drain(grace: configuration.drainGrace)
     await models.drainAll()

@@ -53,6 +53,8 @@ package struct Call {
   /// Sent with the response headers, and with the trailers. Empty on ordinary calls.
   package var initialMetadata = HeaderBlock()
   package var trailingMetadata = HeaderBlock()
+  /// Links recycled calls.
+  var nextFree: CallPointer?
   /// The handler's own, while it has the call.
   package var context: UnsafeMutableRawPointer?
 

@@ -5,7 +5,9 @@ internal import Transport
 
 /// Turns the events of one HTTP/2 connection into calls.
 final class GRPCConnection: ConnectionHandler {
-  private unowned(unsafe) let loop: GRPCLoop  // outlives its connections: the server drains before it goes
+  private let loop: GRPCLoop
+  /// The method of the last call: clients tend to call the same one again.
+  private var lastMethod = 0
 
   init(loop: GRPCLoop) { self.loop = loop }
 
@@ -60,9 +62,10 @@ final class GRPCConnection: ConnectionHandler {
     if wanted != .identity, let accepted = head.acceptEncoding, wanted.isAccepted(by: accepted) {
       call.pointee.responseEncoding = wanted
     }
-    guard let method = loop.methods.index(of: head.path) else {
+    guard let method = loop.methods.index(of: head.path, likely: lastMethod) else {
       return loop.finish(call, loop.methods.unknown(String(decoding: head.path, as: UTF8.self)))
     }
+    lastMethod = method
     call.pointee.method = method
     if case .stream(let method) = loop.methods.entries[method].handler {
       let serverStream = ServerStream(call)
@@ -75,7 +78,7 @@ final class GRPCConnection: ConnectionHandler {
 
   /// A proper answer to a request that is not gRPC (gRPC over HTTP2, "Requests", Content-Type).
   private func refuse(_ stream: StreamPointer, _ refusal: RequestHead.Refusal, _ connection: Connection) {
-    guard let session = connection.session else { return }
+    let session = connection.session
     session.respond(stream, refusal.headers, endStream: false)
     let text = refusal.text
     session.enqueue(

@@ -21,17 +21,32 @@ package final class GRPCLoop {
   package var methods = MethodTable()
   package var eventLoop: EventLoop { transport.loop }
   /// Calls that were begun and are not recycled yet.
-  package private(set) var callCount = 0
+  package var callCount: Int { calls.pointee.count }
 
-  private var freeCalls: [CallPointer] = []
+  private let calls: UnsafeMutablePointer<Calls>
   private static let keepCalls = 4096
+
+  /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
+  private struct Calls {
+    var count = 0
+    var free: CallPointer?
+    var freeCount = 0
+  }
 
   package init(transport: TransportLoop, options: GRPCOptions = GRPCOptions()) {
     self.transport = transport
     self.options = options
+    calls = .allocate(capacity: 1)
+    calls.initialize(to: Calls())
   }
 
-  deinit { for call in freeCalls { destroy(call) } }
+  deinit {
+    while let call = calls.pointee.free {
+      calls.pointee.free = call.pointee.nextFree
+      destroy(call)
+    }
+    calls.deallocate()
+  }
 
   /// The handler of one new connection.
   package func makeConnectionHandler() -> any ConnectionHandler { GRPCConnection(loop: self) }
@@ -39,8 +54,15 @@ package final class GRPCLoop {
   // MARK: Calls
 
   func takeCall(stream: StreamPointer, connection: Connection) -> CallPointer {
-    callCount += 1
-    let call = freeCalls.popLast() ?? makeCall(connection)
+    calls.pointee.count += 1
+    let call: CallPointer
+    if let free = calls.pointee.free {
+      calls.pointee.free = free.pointee.nextFree
+      calls.pointee.freeCount -= 1
+      call = free
+    } else {
+      call = makeCall(connection)
+    }
     call.pointee.stream = stream
     call.pointee.connection = .passUnretained(connection)
     call.pointee.arrival = eventLoop.now
@@ -91,16 +113,15 @@ package final class GRPCLoop {
     call.pointee.compressesNext = true
     call.pointee.phase = .receiving
     call.pointee.hasSentHeaders = false
-    call.pointee.serverStream = nil
+    if call.pointee.serverStream != nil { call.pointee.serverStream = nil }
     call.pointee.context = nil
     if call.pointee.initialMetadata.count > 0 { call.pointee.initialMetadata.reset() }
     if call.pointee.trailingMetadata.count > 0 { call.pointee.trailingMetadata.reset() }
-    callCount -= 1
-    if freeCalls.count < Self.keepCalls {
-      freeCalls.append(call)
-    } else {
-      destroy(call)
-    }
+    calls.pointee.count -= 1
+    guard calls.pointee.freeCount < Self.keepCalls else { return destroy(call) }
+    call.pointee.nextFree = calls.pointee.free
+    calls.pointee.free = call
+    calls.pointee.freeCount += 1
   }
 
   // MARK: Memory
@@ -162,7 +183,7 @@ package final class GRPCLoop {
   func send(_ segments: UnsafeMutableBufferPointer<Segment>, on call: CallPointer) {
     guard let stream = call.pointee.stream, let first = segments.first?.bytes.baseAddress else { return }
     call.pointee.connection._withUnsafeGuaranteedRef { connection in
-      guard let session = connection.session else { return }
+      let session = connection.session
       if !call.pointee.hasSentHeaders { sendHeaders(on: call, session, endStream: false) }
       var total = -MessagePrefix.byteCount
       for segment in segments { total += segment.bytes.count }
@@ -212,7 +233,7 @@ package final class GRPCLoop {
     let stillSending = call.pointee.phase == .receiving
     call.pointee.phase = .sending
     call.pointee.connection._withUnsafeGuaranteedRef { connection in
-      guard let session = connection.session else { return }
+      let session = connection.session
       if call.pointee.hasSentHeaders {
         if status.code == .ok, status.message.isEmpty, call.pointee.trailingMetadata.count == 0 {
           session.finish(stream, trailers: AnswerHeaders.okTrailers)
@@ -269,7 +290,7 @@ package final class GRPCLoop {
         call.pointee.lastProgress = now
       } else if hasStalled(call, now) {
         call.pointee.connection._withUnsafeGuaranteedRef { connection in
-          connection.session?.reset(stream, code: .cancel)
+          connection.session.reset(stream, code: .cancel)
           connection.setNeedsFlush()
         }
         return

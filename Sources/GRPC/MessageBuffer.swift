@@ -20,13 +20,33 @@ package final class MessageBufferPool {
   private static let classCount = 14  // 512 B to 4 MiB
   private static let keepBytesPerClass = 16 << 20
 
-  private var free: [[UnsafeMutableRawPointer]] = Array(repeating: [], count: classCount)
+  private struct FreeList {
+    var first: UnsafeMutableRawPointer?  // linked through each block's first word
+    var count = 0
+  }
+
+  /// Behind pointers, because Swift checks each access to a class's own variables for overlaps.
+  private let lists: UnsafeMutablePointer<FreeList>
   /// Where in a message the tensor bytes began last, modulo 64: clients send the same layout again and again.
-  private var lastTensorOffset = 0
+  private let lastTensorOffset: UnsafeMutablePointer<Int>
 
-  package init() {}
+  package init() {
+    lists = .allocate(capacity: Self.classCount)
+    lists.initialize(repeating: FreeList(), count: Self.classCount)
+    lastTensorOffset = .allocate(capacity: 1)
+    lastTensorOffset.initialize(to: 0)
+  }
 
-  deinit { for list in free { for block in list { block.deallocate() } } }
+  deinit {
+    for index in 0..<Self.classCount {
+      while let block = lists[index].first {
+        lists[index].first = block.load(as: UnsafeMutableRawPointer?.self)
+        block.deallocate()
+      }
+    }
+    lists.deallocate()
+    lastTensorOffset.deallocate()
+  }
 
   /// Room for a message. It is placed so that, if its tensor begins where the last message's did, the tensor is aligned
   /// to 64 bytes and can be handed to a model without a copy.
@@ -34,12 +54,15 @@ package final class MessageBufferPool {
     let needed = byteCount + 64
     let sizeClass = Self.sizeClass(of: needed)
     let block: UnsafeMutableRawPointer
-    if sizeClass < Self.classCount {
-      block = free[sizeClass].popLast() ?? .allocate(byteCount: Self.smallest << sizeClass, alignment: 64)
+    if sizeClass < Self.classCount, let free = lists[sizeClass].first {
+      lists[sizeClass].first = free.load(as: UnsafeMutableRawPointer?.self)
+      lists[sizeClass].count -= 1
+      block = free
     } else {
-      block = .allocate(byteCount: needed, alignment: 64)
+      let size = sizeClass < Self.classCount ? Self.smallest << sizeClass : needed
+      block = .allocate(byteCount: size, alignment: 64)
     }
-    let start = (64 - lastTensorOffset) % 64
+    let start = (64 - lastTensorOffset.pointee) % 64
     return MessageBuffer(
       bytes: UnsafeMutableRawBufferPointer(start: block + start, count: byteCount), block: block, sizeClass: sizeClass)
   }
@@ -47,13 +70,15 @@ package final class MessageBufferPool {
   package func give(_ buffer: MessageBuffer) {
     guard let block = buffer.block else { return }
     let sizeClass = buffer.sizeClass
-    guard sizeClass < Self.classCount, free[sizeClass].count < Self.keepBytesPerClass / (Self.smallest << sizeClass)
+    guard sizeClass < Self.classCount, lists[sizeClass].count < Self.keepBytesPerClass / (Self.smallest << sizeClass)
     else { return block.deallocate() }
-    free[sizeClass].append(block)
+    block.storeBytes(of: lists[sizeClass].first, as: UnsafeMutableRawPointer?.self)
+    lists[sizeClass].first = block
+    lists[sizeClass].count += 1
   }
 
   /// Remembers where the first tensor of a message began.
-  package func noteTensorOffset(_ offset: Int) { lastTensorOffset = offset & 63 }
+  package func noteTensorOffset(_ offset: Int) { lastTensorOffset.pointee = offset & 63 }
 
   private static func sizeClass(of byteCount: Int) -> Int {
     guard byteCount > smallest else { return 0 }

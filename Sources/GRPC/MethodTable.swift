@@ -1,3 +1,5 @@
+internal import Inference
+
 /// RPC names to handlers: `/package.Service/Method` to what answers it. Built once for each event loop.
 ///
 /// A service adds its methods in one file of its own; see `Services`.
@@ -8,12 +10,13 @@ package struct MethodTable {
   }
 
   struct Entry {
-    let path: [UInt8]
+    /// Never freed: a table lives as long as the server.
+    let path: UnsafeRawBufferPointer
     let handler: Handler
   }
 
   private(set) var entries: [Entry] = []
-  private(set) var services: Set<String> = []
+  private var services: Set<String> = []
   /// Open addressing over the path's hash: indices into `entries`, or -1.
   private var slots: [Int32] = Array(repeating: -1, count: 64)
 
@@ -21,9 +24,11 @@ package struct MethodTable {
 
   /// - Precondition: The method is not in the table yet.
   package mutating func add(_ service: String, _ method: String, _ handler: Handler) {
-    let path = Array("/\(service)/\(method)".utf8)
-    let isNew = path.withUnsafeBytes { index(of: $0) == nil }
-    precondition(isNew, "\(service)/\(method) is in the method table twice. This is a bug.")
+    let name = Array("/\(service)/\(method)".utf8)
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
+    copy.copyBytes(from: name)
+    let path = UnsafeRawBufferPointer(copy)
+    precondition(index(of: path) == nil, "\(service)/\(method) is in the method table twice. This is a bug.")
     services.insert(service)
     entries.append(Entry(path: path, handler: handler))
     if 2 * entries.count > slots.count { slots = Array(repeating: -1, count: 2 * slots.count) }
@@ -38,11 +43,13 @@ package struct MethodTable {
     add(service, method, .stream(handler))
   }
 
-  func index(of path: UnsafeRawBufferPointer) -> Int? {
+  /// - Parameter likely: An index that is tried first.
+  func index(of path: UnsafeRawBufferPointer, likely: Int = 0) -> Int? {
+    if likely < entries.count, entries[likely].path == path { return likely }
     var slot = Self.hash(path) & (slots.count - 1)
     while slots[slot] >= 0 {
       let index = Int(slots[slot])
-      if entries[index].path.count == path.count, entries[index].path.elementsEqual(path) { return index }
+      if entries[index].path == path { return index }
       slot = (slot + 1) & (slots.count - 1)
     }
     return nil
@@ -58,7 +65,7 @@ package struct MethodTable {
   }
 
   private mutating func place(_ index: Int) {
-    var slot = entries[index].path.withUnsafeBytes { Self.hash($0) } & (slots.count - 1)
+    var slot = Self.hash(entries[index].path) & (slots.count - 1)
     while slots[slot] >= 0 {
       if slots[slot] == Int32(index) { return }
       slot = (slot + 1) & (slots.count - 1)

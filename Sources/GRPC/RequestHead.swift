@@ -1,4 +1,5 @@
 internal import HTTP2
+internal import Inference
 
 /// The header fields of a request that gRPC itself looks at. Views into the stream's headers.
 struct RequestHead {
@@ -14,12 +15,12 @@ struct RequestHead {
     var cursor = 0
     while let field = headers.next(&cursor) {
       switch field.name.count {
-      case 5 where field.name.elementsEqual(":path".utf8): path = field.value
-      case 7 where field.name.elementsEqual(":method".utf8): method = field.value
-      case 12 where field.name.elementsEqual("content-type".utf8): contentType = field.value
-      case 12 where field.name.elementsEqual("grpc-timeout".utf8): timeout = field.value
-      case 13 where field.name.elementsEqual("grpc-encoding".utf8): encoding = field.value
-      case 20 where field.name.elementsEqual("grpc-accept-encoding".utf8): acceptEncoding = field.value
+      case 5 where field.name.equals(":path"): path = field.value
+      case 7 where field.name.equals(":method"): method = field.value
+      case 12 where field.name.equals("content-type"): contentType = field.value
+      case 12 where field.name.equals("grpc-timeout"): timeout = field.value
+      case 13 where field.name.equals("grpc-encoding"): encoding = field.value
+      case 20 where field.name.equals("grpc-accept-encoding"): acceptEncoding = field.value
       default: break
       }
     }
@@ -53,11 +54,10 @@ struct RequestHead {
   }
 
   var refusal: Refusal? {
-    guard let method, method.elementsEqual("POST".utf8) else { return .method }
+    guard let method, method.equals("POST") else { return .method }
     // gRPC over HTTP2: "application/grpc" [("+proto" / "+json" / {custom})]; only protobuf is spoken here.
-    guard let contentType, contentType.starts(with: "application/grpc".utf8) else { return .contentType }
-    let rest = contentType.dropFirst(16)
-    let isProtobuf = rest.isEmpty || rest.starts(with: "+proto".utf8) || rest.first == UInt8(ascii: ";")
-    return isProtobuf ? nil : .contentType
+    guard let contentType, contentType.begins(with: "application/grpc") else { return .contentType }
+    if contentType.count == 16 || contentType[16] == UInt8(ascii: ";") { return nil }
+    return contentType.begins(with: "application/grpc+proto") ? nil : .contentType
   }
 }

@@ -4,17 +4,15 @@ internal import Inference
 // Free functions, because a closure written in an actor's context would trap on another thread. Each finds the session
 // without counting a reference, records or counts, and leaves decisions to the caller of `receive`.
 
-extension HTTP2Session {
-  func setCallbacks(_ callbacks: OpaquePointer?) {
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onData)
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onClose)
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, sendBody)
-  }
+func setCallbacks(_ callbacks: OpaquePointer?) {
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, onData)
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrame)
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onClose)
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+  nghttp2_session_callbacks_set_send_data_callback(callbacks, sendBody)
 }
 
 @inline(__always)

@@ -34,9 +34,9 @@ package final class HTTP2Session {
   package let role: Role
   package let settings: HTTP2Settings
   /// Live streams: begun and not yet recycled.
-  package private(set) var streamCount = 0
+  package var streamCount: Int { live.pointee.count }
 
-  var session: OpaquePointer?
+  let session: OpaquePointer
   let store: StreamStore
   var flood: FloodGuard
   var now: Instant
@@ -44,10 +44,21 @@ package final class HTTP2Session {
   var output: OutputBuffer?
   /// Set when `sendBody` found the buffer full.
   var isBlocked = false
-  private var streams: StreamPointer?
-  private var events: UnsafeMutablePointer<HTTP2Event>
-  private var eventCapacity = 64
-  private var eventCount = 0
+  private let live: UnsafeMutablePointer<LiveStreams>
+  private let events: UnsafeMutablePointer<EventList>
+
+  // Behind pointers, because Swift checks each access to a class's own variables for overlaps, and these are touched
+  // several times a request.
+  private struct LiveStreams {
+    var first: StreamPointer?
+    var count = 0
+  }
+
+  private struct EventList {
+    var base = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 64)
+    var capacity = 64
+    var count = 0
+  }
 
   /// - Throws: `HTTP2Error` only when memory runs out.
   package init(
@@ -58,8 +69,6 @@ package final class HTTP2Session {
     self.store = store
     self.now = now
     flood = FloodGuard(now: now)
-    events = .allocate(capacity: eventCapacity)
-
     var callbacks: OpaquePointer?
     try check(nghttp2_session_callbacks_new(&callbacks))
     defer { nghttp2_session_callbacks_del(callbacks) }
@@ -71,22 +80,34 @@ package final class HTTP2Session {
     nghttp2_option_set_no_closed_streams(option, 1)
     nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
 
+    var raw: OpaquePointer?
+    try check(
+      store.memory.withAllocator { memory in
+        switch role {
+        case .server: nghttp2_session_server_new3(&raw, callbacks, nil, option, memory)
+        case .client: nghttp2_session_client_new3(&raw, callbacks, nil, option, memory)
+        }
+      })
+    guard let raw else { throw HTTP2Error(code: NGHTTP2_ERR_NOMEM.rawValue, description: "no session was made") }
+    session = raw
+    live = .allocate(capacity: 1)
+    live.initialize(to: LiveStreams())
+    events = .allocate(capacity: 1)
+    events.initialize(to: EventList())
     // Unretained: `deinit` deletes the session, so nghttp2 does not outlive `self`.
-    let userData = Unmanaged.passUnretained(self).toOpaque()
-    switch role {
-    case .server: try check(nghttp2_session_server_new2(&session, callbacks, userData, option))
-    case .client: try check(nghttp2_session_client_new2(&session, callbacks, userData, option))
-    }
+    nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
     try submitSettings()
   }
 
   deinit {
     nghttp2_session_del(session)
     // nghttp2 does not report the streams that were open: they are ours to recycle.
-    while let stream = streams {
-      streams = stream.pointee.next
+    while let stream = live.pointee.first {
+      live.pointee.first = stream.pointee.next
       store.give(stream)
     }
+    live.deallocate()
+    events.pointee.base.deallocate()
     events.deallocate()
   }
 
@@ -121,11 +142,11 @@ package final class HTTP2Session {
   /// Hands over the next event recorded by `receive` or `collectOutput`, in order. Handling one may record more.
   package func forEachEvent(_ body: (HTTP2Event) -> Void) {
     var index = 0
-    while index < eventCount {
-      body(events[index])
+    while index < events.pointee.count {
+      body(events.pointee.base[index])
       index += 1
     }
-    eventCount = 0
+    events.pointee.count = 0
   }
 
   /// Returns window for body bytes that were received: to the stream and to the connection.
@@ -146,16 +167,16 @@ package final class HTTP2Session {
     if let previous = stream.pointee.previous {
       previous.pointee.next = stream.pointee.next
     } else {
-      streams = stream.pointee.next
+      live.pointee.first = stream.pointee.next
     }
     stream.pointee.next?.pointee.previous = stream.pointee.previous
-    streamCount -= 1
+    live.pointee.count -= 1
     store.give(stream)
   }
 
   /// Records a `closed` event for every stream that is still open: the connection is lost.
   package func abandonStreams() {
-    var next = streams
+    var next = live.pointee.first
     while let stream = next {
       next = stream.pointee.next
       if !stream.pointee.isClosed {
@@ -301,22 +322,22 @@ package final class HTTP2Session {
 
   func link(_ stream: StreamPointer) {
     stream.pointee.previous = nil
-    stream.pointee.next = streams
-    streams?.pointee.previous = stream
-    streams = stream
-    streamCount += 1
+    stream.pointee.next = live.pointee.first
+    live.pointee.first?.pointee.previous = stream
+    live.pointee.first = stream
+    live.pointee.count += 1
   }
 
   func record(_ event: HTTP2Event) {
-    if eventCount == eventCapacity {
-      let larger = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 2 * eventCapacity)
-      larger.moveInitialize(from: events, count: eventCount)
-      events.deallocate()
-      events = larger
-      eventCapacity *= 2
+    if events.pointee.count == events.pointee.capacity {
+      let larger = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 2 * events.pointee.capacity)
+      larger.moveInitialize(from: events.pointee.base, count: events.pointee.count)
+      events.pointee.base.deallocate()
+      events.pointee.base = larger
+      events.pointee.capacity *= 2
     }
-    (events + eventCount).initialize(to: event)
-    eventCount += 1
+    (events.pointee.base + events.pointee.count).initialize(to: event)
+    events.pointee.count += 1
   }
 }
 

@@ -137,8 +137,9 @@ package struct HTTP2Stream {
 
 package typealias StreamPointer = UnsafeMutablePointer<HTTP2Stream>
 
-/// Recycled streams of one event loop.
+/// Recycled streams of one event loop, and the memory of its sessions.
 package final class StreamStore {
+  let memory = SessionMemory()
   private var free: StreamPointer?
   private var freeCount = 0
   private static let keep = 4096

@@ -19,23 +19,34 @@ package final class OutputBuffer {
 
   private let storage: UnsafeMutableRawPointer
   private let capacity: Int
-  private var used = 0
   private let pieceStorage: UnsafeMutablePointer<Piece>
   private let pieceCapacity: Int
-  package private(set) var pieceCount = 0
-  package private(set) var byteCount = 0
+  private let fill: UnsafeMutablePointer<Fill>
+
+  /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
+  private struct Fill {
+    var usedBytes = 0
+    var pieceCount = 0
+    var byteCount = 0
+  }
+
+  package var pieceCount: Int { fill.pointee.pieceCount }
+  package var byteCount: Int { fill.pointee.byteCount }
 
   package init(capacity: Int = 256 * 1024, pieceCapacity: Int = 512) {
     self.capacity = capacity
     self.pieceCapacity = pieceCapacity
     storage = .allocate(byteCount: capacity, alignment: 16)
     pieceStorage = .allocate(capacity: pieceCapacity)
+    fill = .allocate(capacity: 1)
+    fill.initialize(to: Fill())
   }
 
   deinit {
     reset()
     storage.deallocate()
     pieceStorage.deallocate()
+    fill.deallocate()
   }
 
   package var isEmpty: Bool { pieceCount == 0 }
@@ -43,15 +54,15 @@ package final class OutputBuffer {
 
   /// Whether there may be no room for a further frame. A frame is at most 16 KiB: all of it copied, or at most eight
   /// references with copies between.
-  var isFull: Bool { capacity - used < 20 * 1024 || pieceCapacity - pieceCount < 20 }
+  var isFull: Bool { capacity - fill.pointee.usedBytes < 20 * 1024 || pieceCapacity - pieceCount < 20 }
 
   func append(copying bytes: UnsafeRawBufferPointer) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
-    precondition(bytes.count <= capacity - used, "isFull is asked before. This is a bug.")
-    let start = storage + used
+    precondition(bytes.count <= capacity - fill.pointee.usedBytes, "isFull is asked before. This is a bug.")
+    let start = storage + fill.pointee.usedBytes
     start.copyMemory(from: source, byteCount: bytes.count)
-    used += bytes.count
-    byteCount += bytes.count
+    fill.pointee.usedBytes += bytes.count
+    fill.pointee.byteCount += bytes.count
     // Behind the last copied bytes: one piece.
     if pieceCount > 0, let last = pieceStorage[pieceCount - 1].bytes.baseAddress,
       last + pieceStorage[pieceCount - 1].bytes.count == UnsafeRawPointer(start)
@@ -65,7 +76,7 @@ package final class OutputBuffer {
 
   /// - Parameter owner: Retained once for the buffer.
   func append(referencing bytes: UnsafeRawBufferPointer, owner: Unmanaged<AnyObject>?) {
-    byteCount += bytes.count
+    fill.pointee.byteCount += bytes.count
     push(Piece(bytes: bytes, owner: owner))
   }
 
@@ -77,14 +88,12 @@ package final class OutputBuffer {
 
   /// Forgets the pieces without releasing: their owners moved elsewhere.
   package func forget() {
-    pieceCount = 0
-    used = 0
-    byteCount = 0
+    fill.pointee = Fill()
   }
 
   private func push(_ piece: Piece) {
     precondition(pieceCount < pieceCapacity, "isFull is asked before. This is a bug.")
     (pieceStorage + pieceCount).initialize(to: piece)
-    pieceCount += 1
+    fill.pointee.pieceCount += 1
   }
 }

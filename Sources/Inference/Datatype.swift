@@ -54,7 +54,7 @@ package enum Datatype: UInt8, Hashable, Sendable, CaseIterable {
   private struct Candidate: Sendable {
     let datatype: Datatype
     func matches(_ bytes: UnsafeRawBufferPointer) -> Bool {
-      bytes == UnsafeRawBufferPointer(start: datatype.token.utf8Start, count: datatype.token.utf8CodeUnitCount)
+      bytes.equals(datatype.token)
     }
   }
 
@@ -66,16 +66,4 @@ package enum Datatype: UInt8, Hashable, Sendable, CaseIterable {
 
 extension Datatype: CustomStringConvertible {
   package var description: String { "\(token)" }
-}
-
-/// Byte-wise equality of two runs of bytes.
-@inlinable
-package func == (left: UnsafeRawBufferPointer, right: UnsafeRawBufferPointer) -> Bool {
-  guard left.count == right.count else { return false }
-  var index = 0
-  while index < left.count {
-    if left[index] != right[index] { return false }
-    index += 1
-  }
-  return true
 }

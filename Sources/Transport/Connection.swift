@@ -13,7 +13,8 @@ internal import Inference
 /// ```
 package final class Connection: EventSource {
   package let transport: TransportLoop
-  package private(set) var session: HTTP2Session?
+  /// Nothing of it is sent before the peer has shown that it speaks HTTP/2.
+  package let session: HTTP2Session
   package var isOpen: Bool { state != .closed }
 
   enum State { case handshake, preface, open, draining, closed }
@@ -40,16 +41,20 @@ package final class Connection: EventSource {
     _ socket: consuming Socket, tls: TLSContext?, on transport: TransportLoop, handler: any ConnectionHandler
   ) throws {
     let stream = try tls.map { try TLSStream($0, descriptor: socket.descriptor, side: .server) }
-    let connection = Connection(socket, tls: stream, on: transport, handler: handler)
+    let session = try HTTP2Session(
+      role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
+    let connection = Connection(socket, tls: stream, session: session, on: transport, handler: handler)
     try connection.register()
   }
 
   private init(
-    _ socket: consuming Socket, tls: TLSStream?, on transport: TransportLoop, handler: any ConnectionHandler
+    _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, on transport: TransportLoop,
+    handler: any ConnectionHandler
   ) {
     self.transport = transport
     self.socket = socket
     self.tls = tls
+    self.session = session
     self.handler = handler
     state = tls == nil ? .preface : .handshake
     clock = ConnectionClock(now: transport.loop.now, limits: transport.limits)
@@ -122,9 +127,8 @@ package final class Connection: EventSource {
     if state == .preface {
       // RFC 9113 §3.4: the client's preface begins "PRI * HTTP/2.0". nghttp2 checks the rest of it.
       guard zip(bytes, "PRI".utf8).allSatisfy({ $0 == $1 }) else { return refuseNonHTTP2() }
-      guard startSession() else { return close() }
+      state = .open
     }
-    guard let session else { return }
     do {
       try session.receive(bytes, at: transport.loop.now)
     } catch {
@@ -132,13 +136,6 @@ package final class Connection: EventSource {
     }
     processEvents()
     setNeedsFlush()
-  }
-
-  private func startSession() -> Bool {
-    session = try? HTTP2Session(
-      role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
-    state = .open
-    return session != nil
   }
 
   /// RFC 9110 §15.6.6: 505 says that the version is not supported, and in which one to come back.
@@ -154,7 +151,6 @@ package final class Connection: EventSource {
   }
 
   private func processEvents() {
-    guard let session else { return }
     session.forEachEvent { event in
       switch event.kind {
       case .pingAcknowledged:
@@ -180,7 +176,6 @@ package final class Connection: EventSource {
 
   /// Returns window for body bytes, the connection's share only while it holds less than its limit.
   package func consume(_ count: Int, of stream: StreamPointer) {
-    guard let session else { return }
     if heldBytes <= transport.limits.connectionBytes {
       session.consume(count, of: stream)
     } else {
@@ -194,7 +189,7 @@ package final class Connection: EventSource {
 
   package func letGo(_ count: Int) {
     heldBytes -= count
-    if withheldWindow > 0, heldBytes <= transport.limits.connectionBytes, let session {
+    if withheldWindow > 0, heldBytes <= transport.limits.connectionBytes {
       session.consumeConnection(withheldWindow)
       withheldWindow = 0
       setNeedsFlush()
@@ -212,7 +207,7 @@ package final class Connection: EventSource {
 
   func flush() {
     isDirty = false
-    guard let session, state != .closed, pending.isEmpty else { return }
+    guard state == .open || state == .draining, pending.isEmpty else { return }
     let buffer = transport.output
     repeat {
       do {
@@ -339,8 +334,8 @@ package final class Connection: EventSource {
     switch state {
     case .open:
       state = .draining
-      session?.announceShutdown()
-      session?.ping()
+      session.announceShutdown()
+      session.ping()
       clock.beginDrain(at: transport.loop.now, grace: grace)
       armTimer()
       setNeedsFlush()
@@ -350,7 +345,7 @@ package final class Connection: EventSource {
   }
 
   private func finishIfDone() {
-    guard pending.isEmpty, let session else { return }
+    guard pending.isEmpty else { return }
     let isDrained = state == .draining && clock.drainIsAnnounced && session.streamCount == 0
     if mustCloseAfterFlush || session.isFinished || isDrained { close() }
   }
@@ -362,7 +357,7 @@ package final class Connection: EventSource {
     if let registration { transport.loop.deregister(registration) }
     transport.loop.timers.disarm(timer)
     tls?.sendCloseNotice()
-    session?.abandonStreams()
+    session.abandonStreams()
     processEvents()
     // The peer sees the end now; the descriptor itself closes with the last reference.
     shutdown(socket.descriptor, Int32(SHUT_RDWR))
@@ -372,23 +367,23 @@ package final class Connection: EventSource {
   // MARK: Time
 
   func armTimer() {
-    let hasStreams = (session?.streamCount ?? 0) > 0
+    let hasStreams = session.streamCount > 0
     transport.loop.timers.arm(
       timer, at: clock.nextDue(state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty))
   }
 
   fileprivate func timerFired() {
-    let hasStreams = (session?.streamCount ?? 0) > 0
+    let hasStreams = session.streamCount > 0
     let verdict = clock.verdict(
       at: transport.loop.now, state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty)
     switch verdict {
     case .nothing: break
     case .ping:
-      session?.ping()
+      session.ping()
       setNeedsFlush()
     case .drain: drain(grace: transport.limits.maxConnectionAgeGrace)
     case .refuseNewStreams:
-      session?.goAway(code: .noError)
+      session.goAway(code: .noError)
       setNeedsFlush()
     case .close: return close()
     }

@@ -5,8 +5,8 @@ internal import ArgumentParser
     commandName: "apus",
     abstract: "Serve machine-learning models, and talk to servers that do.",
     discussion: """
-      The server speaks the Open Inference Protocol over gRPC, with Triton's model repository, so clients of Triton and \
-      KServe work as they are.
+      The server speaks the Open Inference Protocol over gRPC, with Triton's model repository, so clients of Triton \
+      and KServe work as they are.
 
       EXAMPLES:
         apus serve --model-repository models

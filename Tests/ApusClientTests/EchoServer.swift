@@ -1,4 +1,3 @@
-import EventLoops
 import Foundation
 import GRPC
 import HTTP2
@@ -6,6 +5,7 @@ import Inference
 import Synchronization
 import Threads
 import Transport
+import Wire
 
 /// A gRPC server in this process with a few methods, for as long as the value lives.
 final class EchoServer {
@@ -37,6 +37,8 @@ final class EchoServer {
         "test.Echo", "Refuse",
         FunctionMethod { _ throws(GRPCStatus) in throw GRPCStatus(.failedPrecondition, "no: 100 % zu spät\n") })
       methods.add("test.Echo", "Metadata", MetadataMethod())
+      methods.add("inference.GRPCInferenceService", "ModelInfer", FunctionMethod(answerWithRequest))
+      methods.add("inference.GRPCInferenceService", "ModelMetadata", FunctionMethod { _ in [0xff] })
       methods.add(
         "test.Echo", "Wait",
         DeferredMethod { _, answer in
@@ -60,10 +62,24 @@ final class EchoServer {
   deinit { stop() }
 }
 
+/// Answers an inference request with its own tensors and parameters, and with the classes asked for by output.
+private func answerWithRequest(_ bytes: UnsafeRawBufferPointer) throws(GRPCStatus) -> [UInt8] {
+  guard let request = try? ModelInferRequest(decoding: bytes) else { throw GRPCStatus(.invalidArgument, "unreadable") }
+  var response = ModelInferResponse(modelName: request.modelName)
+  response.modelVersion = request.modelVersion
+  response.id = request.id
+  response.outputs = request.inputs
+  response.parameters = request.parameters
+  for output in request.outputs { response.parameters[output.name] = output.parameters["classification"] }
+  return response.encoded()
+}
+
 /// Answers with the value of `x-test`, and sends the bytes of `x-test-bin` back in the trailers.
 private final class MetadataMethod: UnaryMethod {
   func handle(_ call: UnaryCall) {
-    if let bytes = call.metadata("x-test-bin") { call.raw.pointee.trailingMetadata.append(name: "x-test-bin", value: bytes) }
+    if let bytes = call.metadata("x-test-bin") {
+      call.raw.pointee.trailingMetadata.append(name: "x-test-bin", value: bytes)
+    }
     call.reply(Array(call.metadata("x-test") ?? UnsafeRawBufferPointer(start: nil, count: 0)))
   }
 }

@@ -71,7 +71,10 @@ import apus
       (Array("PK".utf8), "a.npy is not a .npy file"),
       (npy("{'descr': '>f4', 'fortran_order': False, 'shape': (), }", []), "a.npy holds '>f4'; expected one of"),
       (npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", []), "a.npy is in Fortran order"),
-      (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", [0]), "a.npy: shape [2] of FP32 takes 8 bytes, found 1"),
+      (
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", [0]),
+        "a.npy: shape [2] of FP32 takes 8 bytes, found 1"
+      ),
       (npy("{'descr': '<f4'}", []), "a.npy: the header lacks"),
       (Array(npy("{'descr': '<f4'}", []).dropLast(3)), "a.npy is cut short in its header"),
     ]

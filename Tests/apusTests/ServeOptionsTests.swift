@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Foundation
 import HTTP2
+import Telemetry
 import Testing
 import Transport
 import apus
@@ -123,7 +124,9 @@ import apus
     #expect(TimeSpan(argument: "2m")?.duration == .seconds(120))
     #expect(TimeSpan(argument: "1h")?.duration == .seconds(3600))
     #expect(TimeSpan(argument: "0")?.duration == .zero)
-    for text in ["10", "", "s", "-1s", "1.5s", "1d", "9223372036854775807h", "١s"] { #expect(TimeSpan(argument: text) == nil) }
+    for text in ["10", "", "s", "-1s", "1.5s", "1d", "9223372036854775807h", "١s"] {
+      #expect(TimeSpan(argument: text) == nil)
+    }
   }
 
   @Test func `sizes are bytes, or have a binary unit`() {

@@ -40,7 +40,8 @@ internal import Foundation
 
   private func describe(_ file: String, _ client: InferenceClient) throws(ClientError) -> String {
     guard let content = FileManager.default.contents(atPath: file) else { return "can't be read" }
-    guard let features = Features.extract(Array(content)) else { return content.isEmpty ? "empty" : "too short to tell" }
+    if content.isEmpty { return "empty" }
+    guard let features = Features.extract(Array(content)) else { return "too short to tell" }
 
     let input = Tensor(name: "bytes", features, shape: [1, Int64(features.count)])
     var request = InferRequest(model: model, inputs: [input])

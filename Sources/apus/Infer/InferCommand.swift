@@ -30,14 +30,18 @@ struct InferCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Its version. (default: the server chooses)", valueName: "version"))
   var version = ""
 
-  @Option(name: [.customShort("i"), .long], help: ArgumentHelp("An input: NAME[:SHAPE]=VALUE. Repeatable.", valueName: "input"))
+  @Option(
+    name: [.customShort("i"), .long],
+    help: ArgumentHelp("An input: NAME[:SHAPE]=VALUE. Repeatable.", valueName: "input"))
   var input: [String] = []
 
   @Option(
     help: ArgumentHelp("The whole request in the protocol's REST form; - is standard input.", valueName: "file"))
   var request: String?
 
-  @Option(name: [.customShort("o"), .long], help: ArgumentHelp("An output to ask for. Repeatable. (default: all)", valueName: "name"))
+  @Option(
+    name: [.customShort("o"), .long],
+    help: ArgumentHelp("An output to ask for. Repeatable. (default: all)", valueName: "name"))
   var output: [String] = []
 
   @Option(help: ArgumentHelp("The so many best classes of each output, with labels.", valueName: "n"))

@@ -13,7 +13,8 @@ extension InferRequest {
     id = try root.optionalString("id") ?? ""
     parameters = try root.parameters()
     for input in try root.list("inputs") {
-      if let name = ["binary_data_size", "shared_memory_region"].first(where: { input.member("parameters")?.member($0) != nil }) {
+      let unsupported = ["binary_data_size", "shared_memory_region"]
+      if let name = unsupported.first(where: { input.member("parameters")?.member($0) != nil }) {
         throw UsageError("\(input.path).parameters.\(name) is not supported; give the elements as data")
       }
       let name = try input.string("name")

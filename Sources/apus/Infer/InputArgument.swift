@@ -49,7 +49,8 @@ package enum InputArgument {
       let resolved = shape ?? array.shape
       guard TensorShape.elementCount(resolved) == TensorShape.elementCount(array.shape) else {
         throw UsageError(
-          "\(path) has shape \(TensorShape.describe(array.shape)), which does not fill \(TensorShape.describe(resolved))")
+          "\(path) has shape \(TensorShape.describe(array.shape)), which does not fill "
+            + TensorShape.describe(resolved))
       }
       return Tensor(name: metadata.name, datatype: array.datatype, shape: resolved, bytes: array.bytes)
     }

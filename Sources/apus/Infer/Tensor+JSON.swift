@@ -20,7 +20,9 @@ extension Tensor {
   }
 
   private static func shape(_ nested: [Int64], _ count: Int, _ metadata: TensorMetadata) -> [Int64] {
-    if nested.count != metadata.shape.count, nested.count <= 1, let fitted = TensorShape.fit(count, into: metadata.shape) {
+    if nested.count != metadata.shape.count, nested.count <= 1,
+      let fitted = TensorShape.fit(count, into: metadata.shape)
+    {
       return fitted
     }
     return nested

@@ -11,8 +11,8 @@ package enum TensorShape {
     return shape
   }
 
-  /// The shape that `count` elements have as this input: its one open axis takes what is left. Nil if it has several, or
-  /// if the elements do not fill it.
+  /// The shape that `count` elements have as this input: its one open axis takes what is left. Nil if it has several,
+  /// or if the elements do not fill it.
   package static func fit(_ count: Int, into axes: [Int64]) -> [Int64]? {
     let open = axes.indices.filter { axes[$0] < 0 }
     let known = axes.filter { $0 >= 0 }.reduce(1) { $0 * Int($1) }

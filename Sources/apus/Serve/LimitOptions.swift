@@ -11,7 +11,8 @@ struct LimitOptions: ParsableArguments {
     help: ArgumentHelp("Largest message, before and after decompression. (default: 256MiB)", valueName: "size"))
   var maxMessageBytes: ByteCount?
 
-  @Option(help: ArgumentHelp("Messages and unsent answers held by the whole server. (default: 2GiB)", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Messages and unsent answers held by the whole server. (default: 2GiB)", valueName: "size"))
   var memoryBytes: ByteCount?
 
   @Option(help: ArgumentHelp("The same for one connection. (default: 256MiB)", valueName: "size"))

@@ -1,6 +1,7 @@
 internal import ApusServer
-internal import EventLoops
+internal import ArgumentParser
 internal import Foundation
+internal import Threads
 
 /// Serves until the first SIGTERM or SIGINT and then drains; the second one ends the process at once.
 ///
@@ -9,9 +10,10 @@ internal import Foundation
 /// - Throws: What keeps the server from starting: an address, a certificate.
 func runServer(_ configuration: ServerConfiguration) throws {
   let server = try Server(configuration, version: apusVersion)
-  let starting = Task {
+  try server.listen()
+  Task {
     do {
-      try await server.start()
+      try await server.loadModels()
     } catch {
       ExitStatus.say("apus: \(error)")
       exit(ExitStatus.failed.rawValue)
@@ -20,10 +22,9 @@ func runServer(_ configuration: ServerConfiguration) throws {
   _ = ShutdownSignals.wait()
 
   // Never joined: it ends with the process, with the number by which shells report one that a signal ended.
-  _ = try OwnThread { _exit(128 + ShutdownSignals.wait()) }
+  try OwnThread(name: "apus-signals") { _exit(128 + ShutdownSignals.wait()) }.detach()
   let stopped = Latch(count: 1)
   Task {
-    await starting.value
     await server.drainAndStop()
     stopped.countDown()
   }

@@ -1,8 +1,8 @@
 package import ApusServer
 internal import ArgumentParser
 
-/// Everything that `apus serve` can be told, from whichever source: flags, environment or file. All of them have the same
-/// names, and what is not given is nil or empty.
+/// Everything that `apus serve` can be told, from whichever source: flags, environment or file. All of them have the
+/// same names, and what is not given is nil or empty.
 package struct ServeOptions: ParsableArguments {
   @OptionGroup(title: "Models") var models: ModelOptions
   @OptionGroup(title: "Network and logs") var network: NetworkOptions

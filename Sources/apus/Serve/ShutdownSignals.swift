@@ -2,8 +2,8 @@ internal import Glibc
 
 /// SIGTERM and SIGINT, waited for by one thread of our own instead of interrupting whichever runs.
 enum ShutdownSignals {
-  /// Blocks them for this thread and those that it starts from now on, and ignores SIGPIPE: a write to a connection that
-  /// is gone fails, and that is all.
+  /// Blocks them for this thread and those that it starts from now on, and ignores SIGPIPE: a write to a connection
+  /// that is gone fails, and that is all.
   static func block() {
     var set = signals
     pthread_sigmask(SIG_BLOCK, &set, nil)
