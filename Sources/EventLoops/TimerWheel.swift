@@ -51,7 +51,7 @@ package struct TimerWheel: ~Copyable {
   package mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: Instant) {
     disarm(node)
     guard deadline < .never else { return }
-    // Rounded up, so that no timer fires early; at least the next tick, so that `expire` gets to it.
+    // Rounded up, so that no timer fires early; at least the next tick, so that `takeDue` gets to it.
     let tick = max((deadline.nanoseconds &+ Self.tickNanoseconds &- 1) / Self.tickNanoseconds, currentTick &+ 1)
     let slot = Int(tick % UInt64(Self.slotCount))
     node.pointee.deadline = deadline
@@ -82,26 +82,28 @@ package struct TimerWheel: ~Copyable {
     count -= 1
   }
 
-  /// Takes out the timers whose time has come and calls `fire` with each. What it does may arm and disarm others.
-  package mutating func expire(now: Instant, _ fire: (UnsafeMutablePointer<TimerNode>) -> Void) {
+  /// Takes out one timer whose time has come, by the order of their ticks. Nil when there is none.
+  ///
+  /// One at a time, so that what the caller does with it may arm and disarm others: the wheel is nobody's meanwhile.
+  package mutating func takeDue(now: Instant) -> UnsafeMutablePointer<TimerNode>? {
     let target = now.nanoseconds / Self.tickNanoseconds
     guard count > 0 else {
       currentTick = max(currentTick, target)
-      return
+      return nil
     }
     // More than a turn behind: each slot once is enough.
     if target > currentTick &+ UInt64(Self.slotCount) { currentTick = target &- UInt64(Self.slotCount) }
-    while currentTick < target {
-      currentTick &+= 1
-      let slot = Int(currentTick % UInt64(Self.slotCount))
-      while let node = firstDue(in: slot, now: now) {
+    while true {
+      if let node = firstDue(in: Int(currentTick % UInt64(Self.slotCount)), now: now) {
         disarm(node)
-        fire(node)
+        return node
       }
+      guard currentTick < target else { return nil }
+      currentTick &+= 1
     }
   }
 
-  /// When `expire` should be called next: no later than the first deadline's tick. Nil if nothing is pending.
+  /// When `takeDue` should be asked next: no later than the first deadline's tick. Nil if nothing is pending.
   package func nextExpiry() -> Instant? {
     guard count > 0 else { return nil }
     let start = Int((currentTick &+ 1) % UInt64(Self.slotCount))
