@@ -80,6 +80,9 @@ package final class GRPCServer {
     addresses.append(address)
   }
 
+  /// One of the event loops, counted from 0.
+  package func loop(_ index: Int) -> EventLoop { hosts[index].loop }
+
   /// Begins to serve, on threads of its own.
   package func start() throws(SystemError) {
     for host in hosts { threads.append(try OwnThread { host.loop.run() }) }

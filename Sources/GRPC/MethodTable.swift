@@ -38,7 +38,7 @@ package struct MethodTable {
     add(service, method, .stream(handler))
   }
 
-  func index(of path: UnsafeRawBufferPointer) -> Int? {
+  package func index(of path: UnsafeRawBufferPointer) -> Int? {
     var slot = Self.hash(path) & (slots.count - 1)
     while slots[slot] >= 0 {
       let index = Int(slots[slot])
@@ -49,7 +49,7 @@ package struct MethodTable {
   }
 
   /// Why a path is not in the table.
-  func unknown(_ path: String) -> GRPCStatus {
+  package func unknown(_ path: String) -> GRPCStatus {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     if parts.count == 3, services.contains(String(parts[1])) {
       return GRPCStatus(.unimplemented, "service \(parts[1]) has no method '\(parts[2])'")
