@@ -118,6 +118,13 @@ let package = Package(
       path: "examples/FileType", swiftSettings: common),
 
     // MARK: Tests
+    .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference"], swiftSettings: trusted),
+    .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
+    .testTarget(
+      name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Transport"], swiftSettings: trusted),
+    .testTarget(
+      name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport"],
+      swiftSettings: trusted),
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),

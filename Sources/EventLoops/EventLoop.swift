@@ -38,6 +38,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   private var endOfTurn: [() -> Void] = []
   private let jobs = Locked(Jobs())
   private var isStopping = false
+  private var wantsAnotherTurn = false
 
   private struct Slot {
     var source: (any EventSource)?
@@ -144,6 +145,9 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   /// Adds work that is done once at the end of every turn, in the order of adding.
   package func atEndOfTurn(_ work: @escaping () -> Void) { endOfTurn.append(work) }
 
+  /// Has the next turn begin without a wait. For end-of-turn work that made more of it for those before it in the order.
+  package func turnAgain() { wantsAnotherTurn = true }
+
   /// Leaves `run` after the present turn. Any thread.
   package func stop() { execute { self.isStopping = true } }
 
@@ -153,7 +157,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     defer { events.deallocate() }
     while !isStopping {
-      let count = epoll_wait(poller, events, capacity, waitMilliseconds())
+      let count = epoll_wait(poller, events, capacity, wantsAnotherTurn ? 0 : waitMilliseconds())
       now = Instant.now()
       for index in 0..<Int(max(count, 0)) {
         let tag = linux_epoll_tag(events + index)
@@ -165,6 +169,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
       }
       // One at a time: what fires may arm timers itself, so nothing may hold the wheel meanwhile.
       while let timer = timers.takeDue(now: now) { timer.pointee.fire(timer.pointee.context) }
+      wantsAnotherTurn = false
       for work in endOfTurn { work() }
     }
   }

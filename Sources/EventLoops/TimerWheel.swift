@@ -82,8 +82,9 @@ package struct TimerWheel: ~Copyable {
     count -= 1
   }
 
-  /// Takes out one timer whose time has come. Call it until there is none; what a timer does between two calls may arm
-  /// and disarm others. One that is armed for the past in the meantime comes at the next tick, so the calls end.
+  /// Takes out one timer whose time has come, by the order of their ticks. Nil when there is none.
+  ///
+  /// One at a time, so that what the caller does with it may arm and disarm others: the wheel is nobody's meanwhile.
   package mutating func takeDue(now: Instant) -> UnsafeMutablePointer<TimerNode>? {
     let target = now.nanoseconds / Self.tickNanoseconds
     guard count > 0 else {
@@ -102,7 +103,7 @@ package struct TimerWheel: ~Copyable {
     }
   }
 
-  /// When `takeDue` should be called next: no later than the first deadline's tick. Nil if nothing is pending.
+  /// When `takeDue` should be asked next: no later than the first deadline's tick. Nil if nothing is pending.
   package func nextExpiry() -> Instant? {
     guard count > 0 else { return nil }
     let start = Int((currentTick &+ 1) % UInt64(Self.slotCount))

@@ -26,7 +26,7 @@ package enum MessageEncoding: Sendable, Equatable {
   }
 
   /// Whether a `grpc-accept-encoding` list names it.
-  func isAccepted(by list: UnsafeRawBufferPointer) -> Bool {
+  package func isAccepted(by list: UnsafeRawBufferPointer) -> Bool {
     list.split(separator: UInt8(ascii: ",")).contains { item in
       item.drop { $0 == UInt8(ascii: " ") }.elementsEqual(
         UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
@@ -36,7 +36,7 @@ package enum MessageEncoding: Sendable, Equatable {
   /// zlib's window size: 15, with 16 added for a gzip header (zlib.h, deflateInit2). gRPC's deflate is the zlib format.
   private var windowBits: Int32 { self == .gzip ? 31 : 15 }
 
-  enum DecompressionError: Error, Equatable {
+  package enum DecompressionError: Error, Equatable {
     /// Not data of this encoding, or cut short.
     case corrupt
     /// More than the limit after decompression.
@@ -44,7 +44,7 @@ package enum MessageEncoding: Sendable, Equatable {
   }
 
   /// Decompresses a whole message, never holding more than `limit` bytes of it.
-  func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(DecompressionError) -> [UInt8] {
+  package func decompress(_ bytes: UnsafeRawBufferPointer, limit: Int) throws(DecompressionError) -> [UInt8] {
     var stream = z_stream()
     guard inflateInit2_(&stream, windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
       throw .corrupt
@@ -75,7 +75,7 @@ package enum MessageEncoding: Sendable, Equatable {
   }
 
   /// Compresses a whole message at zlib's fastest level: a server's CPU is worth more than the last per cent.
-  func compress(_ parts: [UnsafeRawBufferPointer]) -> [UInt8]? {
+  package func compress(_ parts: [UnsafeRawBufferPointer]) -> [UInt8]? {
     var stream = z_stream()
     let version = ZLIB_VERSION
     let size = Int32(MemoryLayout<z_stream>.size)

@@ -127,7 +127,7 @@ final class GRPCConnection: ConnectionHandler {
     if call.pointee.hasMessage {
       return fail(call, GRPCStatus(.unimplemented, "a unary call takes one message; a second one came"))
     }
-    guard loop.hold(length, for: call) else {
+    guard loop.hold(MessageBufferPool.blockBytes(forByteCount: length), for: call) else {
       let memory = loop.transport.memory
       return fail(
         call,
@@ -160,12 +160,13 @@ final class GRPCConnection: ConnectionHandler {
     let compressed = call.pointee.message
     do throws(MessageEncoding.DecompressionError) {
       let plain = try call.pointee.requestEncoding.decompress(UnsafeRawBufferPointer(compressed.bytes), limit: limit)
-      guard loop.hold(plain.count, for: call) else {
+      guard loop.hold(MessageBufferPool.blockBytes(forByteCount: plain.count), for: call) else {
         fail(call, GRPCStatus(.resourceExhausted, "the server's memory limit is reached (memory-bytes)"))
         return false
       }
       call.pointee.message = loop.buffers.take(byteCount: plain.count)
       call.pointee.message.bytes.copyBytes(from: plain)
+      loop.letGo(compressed.blockBytes, of: call)
       loop.buffers.give(compressed)
       return true
     } catch {

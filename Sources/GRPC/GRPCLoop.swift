@@ -133,6 +133,12 @@ package final class GRPCLoop {
     return true
   }
 
+  /// Gives back bytes of a received message that is done with before its call is.
+  func letGo(_ count: Int, of call: CallPointer) {
+    transport.memory.release(count)
+    call.pointee.heldBytes -= count
+  }
+
   /// Counts the call's bytes against its connection: from now on they go without more from the client, so keeping the
   /// connection's window shut until they do cannot lock up.
   func tellConnectionOfHeldBytes(_ call: CallPointer) {
@@ -232,6 +238,7 @@ package final class GRPCLoop {
     guard let stream = call.pointee.stream else { return recycleIfDone(call) }
     let stillSending = call.pointee.phase == .receiving
     call.pointee.phase = .sending
+    call.pointee.lastProgress = eventLoop.now
     call.pointee.connection._withUnsafeGuaranteedRef { connection in
       let session = connection.session
       if call.pointee.hasSentHeaders {
@@ -263,8 +270,9 @@ package final class GRPCLoop {
 
   /// The nearest of the call's deadline, and the time by which it must have made progress.
   func armTimer(_ call: CallPointer) {
-    var due = call.pointee.phase == .sending ? Instant.never : call.pointee.deadline
-    let mayStall = call.pointee.phase == .sending || (call.pointee.phase == .receiving && call.pointee.serverStream == nil)
+    let isOver = call.pointee.phase == .sending || call.pointee.phase == .abandoned
+    var due = isOver ? Instant.never : call.pointee.deadline
+    let mayStall = isOver || (call.pointee.phase == .receiving && call.pointee.serverStream == nil)
     if mayStall {
       let stall = transport.limits.stallTimeout.wholeNanoseconds
       due = min(due, call.pointee.lastProgress.advanced(byNanoseconds: stall))
@@ -283,7 +291,7 @@ package final class GRPCLoop {
         let waited = transport.limits.stallTimeout
         return abandon(call, GRPCStatus(.cancelled, "no byte of the request came for \(waited); the call is dropped"))
       }
-    case .sending:
+    case .sending, .abandoned:
       guard let stream = call.pointee.stream else { return }
       if stream.pointee.pendingBytes != call.pointee.lastPendingBytes {
         call.pointee.lastPendingBytes = stream.pointee.pendingBytes
@@ -295,7 +303,6 @@ package final class GRPCLoop {
         }
         return
       }
-    case .abandoned: return
     }
     armTimer(call)
   }
@@ -316,6 +323,7 @@ package final class GRPCLoop {
   func streamClosed(_ call: CallPointer) {
     call.pointee.connection._withUnsafeGuaranteedRef { $0.letGo(call.pointee.connectionHeldBytes) }
     call.pointee.connectionHeldBytes = 0
+    call.pointee.serverStream?.returnWindow()
     call.pointee.stream = nil
     eventLoop.timers.disarm(call.pointee.timer)
     if call.pointee.phase != .abandoned {

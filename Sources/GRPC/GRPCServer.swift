@@ -1,4 +1,4 @@
-internal import EventLoops
+package import EventLoops
 internal import Glibc
 internal import Threads
 package import Transport
@@ -80,6 +80,9 @@ package final class GRPCServer {
     }
     addresses.append(address)
   }
+
+  /// One of the event loops, counted from 0.
+  package func loop(_ index: Int) -> EventLoop { hosts[index].loop }
 
   /// Begins to serve, on threads of its own.
   package func start() throws {

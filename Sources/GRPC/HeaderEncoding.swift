@@ -3,7 +3,7 @@ internal import HTTP2
 /// `grpc-message`: UTF-8 with everything but printable ASCII, and the percent sign, as %XX.
 ///
 /// Source: gRPC over HTTP2, "Responses", Percent-Encoded.
-func percentEncoded(_ message: String) -> [UInt8] {
+package func percentEncoded(_ message: String) -> [UInt8] {
   let digits = Array("0123456789ABCDEF".utf8)
   var encoded: [UInt8] = []
   encoded.reserveCapacity(message.utf8.count)

@@ -5,6 +5,8 @@ package struct MessageBuffer {
   package fileprivate(set) var bytes: UnsafeMutableRawBufferPointer
   fileprivate var block: UnsafeMutableRawPointer?
   fileprivate var sizeClass = 0
+  /// What the message takes of the server's memory: small ones take more than they have.
+  var blockBytes: Int { block == nil ? 0 : MessageBufferPool.blockBytes(forByteCount: bytes.count) }
 
   package static var none: MessageBuffer {
     MessageBuffer(bytes: UnsafeMutableRawBufferPointer(start: nil, count: 0), block: nil)
@@ -79,6 +81,12 @@ package final class MessageBufferPool {
 
   /// Remembers where the first tensor of a message began.
   package func noteTensorOffset(_ offset: Int) { lastTensorOffset.pointee = offset & 63 }
+
+  /// Bytes of the block that `take` finds for a message.
+  package static func blockBytes(forByteCount byteCount: Int) -> Int {
+    let sizeClass = sizeClass(of: byteCount + 64)
+    return sizeClass < classCount ? smallest << sizeClass : byteCount + 64
+  }
 
   private static func sizeClass(of byteCount: Int) -> Int {
     guard byteCount > smallest else { return 0 }

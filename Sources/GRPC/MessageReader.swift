@@ -2,8 +2,10 @@
 ///
 /// Source: gRPC over HTTP2, "Requests", Length-Prefixed-Message. A value without memory of its own: the caller provides
 /// room when the length is known, so nothing is held for a length that is refused.
-struct MessageReader {
-  enum Step: Equatable {
+package struct MessageReader {
+  package init() {}
+
+  package enum Step: Equatable {
     /// All bytes are used up; give more.
     case needsMore
     /// A prefix is complete: provide room with `begin`, or refuse.
@@ -21,10 +23,10 @@ struct MessageReader {
   private var hasTarget = false
 
   /// Whether a message has begun and is not complete.
-  var isInside: Bool { prefixCount > 0 }
+  package var isInside: Bool { prefixCount > 0 }
 
   /// Takes what it can from the front of `bytes`.
-  mutating func read(_ bytes: inout UnsafeRawBufferPointer) -> Step {
+  package mutating func read(_ bytes: inout UnsafeRawBufferPointer) -> Step {
     if !hasTarget {
       while prefixCount < 5 {
         guard let first = bytes.first else { return .needsMore }
@@ -46,11 +48,11 @@ struct MessageReader {
   }
 
   /// Provides room for the message whose prefix was read.
-  mutating func begin(into room: UnsafeMutableRawBufferPointer) {
+  package mutating func begin(into room: UnsafeMutableRawBufferPointer) {
     target = room
     received = 0
     hasTarget = true
   }
 
-  mutating func finish() { self = MessageReader() }
+  package mutating func finish() { self = MessageReader() }
 }

@@ -44,7 +44,7 @@ package struct MethodTable {
   }
 
   /// - Parameter likely: An index that is tried first.
-  func index(of path: UnsafeRawBufferPointer, likely: Int = 0) -> Int? {
+  package func index(of path: UnsafeRawBufferPointer, likely: Int = 0) -> Int? {
     if likely < entries.count, entries[likely].path == path { return likely }
     var slot = Self.hash(path) & (slots.count - 1)
     while slots[slot] >= 0 {
@@ -56,7 +56,7 @@ package struct MethodTable {
   }
 
   /// Why a path is not in the table.
-  func unknown(_ path: String) -> GRPCStatus {
+  package func unknown(_ path: String) -> GRPCStatus {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     if parts.count == 3, services.contains(String(parts[1])) {
       return GRPCStatus(.unimplemented, "service \(parts[1]) has no method '\(parts[2])'")

@@ -8,7 +8,9 @@ internal import Transport
 package final class ServerStream {
   private var call: CallPointer?
   private var handler: (any StreamHandler)?
+  /// Messages that came while paused, those from `nextInInbox` on not delivered yet.
   private var inbox: [MessageBuffer] = []
+  private var nextInInbox = 0
   private var endIsWaiting = false
   private let loop: Unmanaged<GRPCLoop>
   package private(set) var isPaused = false
@@ -99,27 +101,39 @@ package final class ServerStream {
   package func resume() {
     guard isPaused else { return }
     isPaused = false
-    if let call, let stream = call.pointee.stream, unconsumedBytes > 0 {
-      call.pointee.connection._withUnsafeGuaranteedRef { connection in
-        connection.consume(unconsumedBytes, of: stream)
-        connection.setNeedsFlush()
-      }
-      unconsumedBytes = 0
+    // The handler may pause, resume and finish meanwhile.
+    while !isPaused, nextInInbox < inbox.count {
+      nextInInbox += 1
+      handler?.receive(inbox[nextInInbox - 1])
     }
-    while !isPaused, !inbox.isEmpty { handler?.receive(inbox.removeFirst()) }
-    if !isPaused, inbox.isEmpty, endIsWaiting {
+    if 2 * nextInInbox >= inbox.count {
+      inbox.removeFirst(nextInInbox)
+      nextInInbox = 0
+    }
+    // Not before what waited is delivered: a handler that takes one message at a time would be sent a window for each.
+    guard !isPaused, inbox.isEmpty else { return }
+    returnWindow()
+    if endIsWaiting {
       endIsWaiting = false
       handler?.receiveEnd()
     }
   }
 
+  /// Opens the client's window again for what came while paused; also where the stream is gone, since the window of the
+  /// whole connection was used up with it.
+  func returnWindow() {
+    guard unconsumedBytes > 0, let call, let stream = call.pointee.stream else { return }
+    call.pointee.connection._withUnsafeGuaranteedRef { connection in
+      connection.consume(unconsumedBytes, of: stream)
+      connection.setNeedsFlush()
+    }
+    unconsumedBytes = 0
+  }
+
   /// Gives a received message's memory back.
   package func recycle(_ message: MessageBuffer) {
     loop._withUnsafeGuaranteedRef { loop in
-      if let call {
-        loop.transport.memory.release(message.bytes.count)
-        call.pointee.heldBytes -= message.bytes.count
-      }
+      if let call { loop.letGo(message.blockBytes, of: call) }
       loop.buffers.give(message)
     }
   }
@@ -148,12 +162,10 @@ package final class ServerStream {
   }
 
   private func forgetCall() {
-    for message in inbox { loop._withUnsafeGuaranteedRef { $0.buffers.give(message) } }
+    for message in inbox[nextInInbox...] { loop._withUnsafeGuaranteedRef { $0.buffers.give(message) } }
     inbox = []
-    if let call, let stream = call.pointee.stream, unconsumedBytes > 0 {
-      call.pointee.connection._withUnsafeGuaranteedRef { $0.consume(unconsumedBytes, of: stream) }
-      unconsumedBytes = 0
-    }
+    nextInInbox = 0
+    returnWindow()
     handler = nil
     self.call = nil
   }

@@ -15,7 +15,8 @@ package struct HTTP2Event {
     case drained
     /// The answer to our PING.
     case pingAcknowledged
-    /// The peer sent a PING. nghttp2 has answered it already.
+    /// The peer sent a PING. nghttp2 has answered it already. `code` is 1 where HEADERS or DATA went to the peer since
+    /// its last one, else 0.
     case pingReceived
     /// The peer is going away, with `code`.
     case goAway

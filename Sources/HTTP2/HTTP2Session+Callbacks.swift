@@ -102,8 +102,14 @@ private func onFrame(
       if ends { session.record(HTTP2Event(kind: .endOfStream, stream: stream)) }
     case NGHTTP2_PING.rawValue:
       let isAnswer = head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
-      session.record(HTTP2Event(kind: isAnswer ? .pingAcknowledged : .pingReceived))
-      if !isAnswer { session.charge(\.control) }
+      if isAnswer {
+        session.record(HTTP2Event(kind: .pingAcknowledged))
+      } else {
+        // Clients that measure the path ping once for each answer (grpc-go's bandwidth estimate): that is no flood.
+        session.record(HTTP2Event(kind: .pingReceived, code: session.hasAnsweredSincePing ? 1 : 0))
+        if !session.hasAnsweredSincePing { session.charge(\.control) }
+        session.hasAnsweredSincePing = false
+      }
     case NGHTTP2_SETTINGS.rawValue, NGHTTP2_PRIORITY.rawValue:
       session.charge(\.control)
     case NGHTTP2_GOAWAY.rawValue:
@@ -137,6 +143,10 @@ private func onFrameSent(
       return 0
     }
   case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
+    _ = withSession(userData) { session in
+      session.hasAnsweredSincePing = true
+      return 0
+    }
     guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
       stream.pointee.resetsAfterEnd, nghttp2_session_get_stream_remote_close(raw, head.stream_id) == 0
     else { return 0 }

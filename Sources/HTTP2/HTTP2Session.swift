@@ -42,6 +42,8 @@ package final class HTTP2Session {
   var now: Instant
   /// Set while `collectOutput` runs.
   var output: OutputBuffer?
+  /// Whether HEADERS or DATA went to the peer since its last PING.
+  var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.
   var isBlocked = false
   private let live: UnsafeMutablePointer<LiveStreams>
@@ -197,8 +199,10 @@ package final class HTTP2Session {
     headers.withFields { fields, count in submitResponse(stream, fields, count, endStream) }
   }
 
-  /// Opens a stream as a client. Nil when the peer or the connection allows no more.
+  /// Opens a stream as a client. Nil when the peer is going away or the stream numbers are used up. Where the peer has as
+  /// many streams open as it allows, this one waits for another's end.
   package func request(_ headers: borrowing HeaderBlock, endStream: Bool) -> StreamPointer? {
+    guard nghttp2_session_check_request_allowed(session) != 0 else { return nil }
     let stream = store.take(id: 0)
     let id = headers.withFields { fields, count in
       var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)

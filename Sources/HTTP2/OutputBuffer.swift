@@ -54,9 +54,9 @@ package final class OutputBuffer {
 
   /// Whether there may be no room for a further frame. A frame is at most 16 KiB: all of it copied, or at most eight
   /// references with copies between.
-  var isFull: Bool { capacity - fill.pointee.usedBytes < 20 * 1024 || pieceCapacity - pieceCount < 20 }
+  package var isFull: Bool { capacity - fill.pointee.usedBytes < 20 * 1024 || pieceCapacity - pieceCount < 20 }
 
-  func append(copying bytes: UnsafeRawBufferPointer) {
+  package func append(copying bytes: UnsafeRawBufferPointer) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }
     precondition(bytes.count <= capacity - fill.pointee.usedBytes, "isFull is asked before. This is a bug.")
     let start = storage + fill.pointee.usedBytes
@@ -75,7 +75,7 @@ package final class OutputBuffer {
   }
 
   /// - Parameter owner: Retained once for the buffer.
-  func append(referencing bytes: UnsafeRawBufferPointer, owner: Unmanaged<AnyObject>?) {
+  package func append(referencing bytes: UnsafeRawBufferPointer, owner: Unmanaged<AnyObject>?) {
     fill.pointee.byteCount += bytes.count
     push(Piece(bytes: bytes, owner: owner))
   }

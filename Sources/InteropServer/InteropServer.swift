@@ -16,6 +16,7 @@ import Transport
       let server = try GRPCServer(configuration) { TestService.methods($0) }
       try server.start()
       print("listening on \(server.addresses.map(\.description).joined(separator: ", "))")
+      fflush(nil)  // a pipe is buffered whole, and whoever started this waits for the line
       // Ends with its standard input, so that a test which dies does not leave it behind.
       while readLine() != nil {}
       server.drain(grace: .seconds(1))

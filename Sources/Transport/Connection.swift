@@ -17,7 +17,7 @@ package final class Connection: EventSource {
   package let session: HTTP2Session
   package var isOpen: Bool { state != .closed }
 
-  enum State { case handshake, preface, open, draining, closed }
+  package enum State { case handshake, preface, open, draining, closed }
   var state: State
   private var socket: Socket
   private let tls: TLSStream?
@@ -27,12 +27,17 @@ package final class Connection: EventSource {
   private var isDirty = false
   private var interest: Readiness = .readable
   private var mustCloseAfterFlush = false
+  /// TLS may have to read before it can write, and the reverse.
+  private var writeAwaitsInput = false
+  private var readAwaitsOutput = false
 
   var clock: ConnectionClock
   private let timer: UnsafeMutablePointer<TimerNode>
 
   /// Bytes of complete requests and uncollected answers, as the handler counts them.
   private var heldBytes = 0
+  /// What the server's memory budget was told of `pending`.
+  private var countedPendingBytes = 0
   /// Connection window kept back while `heldBytes` is over the limit.
   private var withheldWindow = 0
 
@@ -77,9 +82,10 @@ package final class Connection: EventSource {
   // MARK: In
 
   package func handle(_ events: Readiness) {
-    if !events.isDisjoint(with: .writable) { socketIsWritable() }
+    let mayRead = !events.isDisjoint(with: readAwaitsOutput ? [.readable, .closed, .writable] : [.readable, .closed])
+    if !events.isDisjoint(with: writeAwaitsInput ? .readable : .writable) { socketIsWritable() }
     if state == .handshake { continueHandshake() }
-    if state != .closed, !events.isDisjoint(with: [.readable, .closed]) { readSocket() }
+    if state != .closed, mayRead { readSocket() }
   }
 
   private func continueHandshake() {
@@ -96,6 +102,7 @@ package final class Connection: EventSource {
   }
 
   private func readSocket() {
+    readAwaitsOutput = false
     // Several reads only under TLS, whose buffered records the poller does not see.
     for _ in 0..<8 {
       guard state != .closed, state != .handshake else { return }
@@ -106,7 +113,9 @@ package final class Connection: EventSource {
         ingest(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(transport.input)[..<count]))
         if tls == nil { return }
       case .wantsRead: return
-      case .wantsWrite: return setInterest([.readable, .writable])
+      case .wantsWrite:
+        readAwaitsOutput = true
+        return setInterest([.readable, .writable])
       case .closed, .failed: return close()
       }
     }
@@ -129,6 +138,7 @@ package final class Connection: EventSource {
       guard zip(bytes, "PRI".utf8).allSatisfy({ $0 == $1 }) else { return refuseNonHTTP2() }
       state = .open
     }
+    guard !mustCloseAfterFlush else { return }
     do {
       try session.receive(bytes, at: transport.loop.now)
     } catch {
@@ -157,7 +167,7 @@ package final class Connection: EventSource {
         clock.pingAcknowledged()
         if state == .draining { session.goAway(code: .noError) }
       case .pingReceived:
-        if !clock.pingReceived(at: transport.loop.now, hasStreams: session.streamCount > 0) {
+        if !clock.pingReceived(at: transport.loop.now, followsAnswer: event.code == 1) {
           session.goAway(code: .enhanceYourCalm, reason: "too_many_pings")
           mustCloseAfterFlush = true
         }
@@ -166,7 +176,13 @@ package final class Connection: EventSource {
         handler.handle(event, on: self)
         if let stream = event.stream { session.recycle(stream) }
         clock.lastCallEnd = transport.loop.now
-      case .headers, .trailers, .data, .endOfStream, .drained:
+        // While calls ran there may have been nothing to wait for; now there is the idle timeout.
+        if !timer.pointee.isArmed { armTimer() }
+      case .drained:
+        handler.handle(event, on: self)
+        // It comes at the end of a turn, and what the handler now takes in is for work that comes before this.
+        transport.loop.turnAgain()
+      case .headers, .trailers, .data, .endOfStream:
         handler.handle(event, on: self)
       }
     }
@@ -212,11 +228,11 @@ package final class Connection: EventSource {
     repeat {
       do {
         let mayHaveMore = try session.collectOutput(into: buffer)
-        if !buffer.isEmpty { clock.pingStrikes = 0 }
         guard write(buffer) else { return close() }
         processEvents()
         if !mayHaveMore && !session.wantsToWrite { break }
       } catch {
+        buffer.reset()  // the next connection's bytes go into it
         return close()
       }
       // What still wants to be written may be blocked by the peer's windows: then nothing was collected.
@@ -230,6 +246,7 @@ package final class Connection: EventSource {
   private func write(_ buffer: OutputBuffer) -> Bool {
     lastFlushBytes = buffer.byteCount
     guard !buffer.isEmpty else { return true }
+    clock.lastWriteProgress = transport.loop.now
     if tls != nil {
       pending.take(from: buffer, after: 0)
       return writePending()
@@ -250,10 +267,24 @@ package final class Connection: EventSource {
       return false
     }
     pending.take(from: buffer, after: max(written, 0))
-    clock.lastWriteProgress = transport.loop.now
-    setInterest([.readable, .writable])
-    armTimer()
+    waitToWrite(until: .writable)
     return true
+  }
+
+  /// Goes on with what is pending when the socket is ready for it.
+  private func waitToWrite(until readiness: Readiness) {
+    writeAwaitsInput = readiness == .readable
+    countPending()
+    setInterest([.readable, readiness])
+    armTimer()
+  }
+
+  /// Counts the bytes that the socket did not take: their calls are over, and count them no more.
+  private func countPending() {
+    let more = (state == .closed ? 0 : pending.byteCount) - countedPendingBytes
+    guard more != 0 else { return }
+    countedPendingBytes += more
+    transport.memory.take(more)
   }
 
   private func socketIsWritable() {
@@ -264,6 +295,7 @@ package final class Connection: EventSource {
     guard writePending() else { return close() }
     if pending.isEmpty {
       setInterest(.readable)
+      countPending()
       flush()
     }
   }
@@ -276,9 +308,11 @@ package final class Connection: EventSource {
       case .bytes(let count):
         pending.drop(count)
         clock.lastWriteProgress = transport.loop.now
-      case .wantsRead, .wantsWrite:
-        setInterest([.readable, .writable])
-        armTimer()
+      case .wantsRead:
+        waitToWrite(until: .readable)
+        return true
+      case .wantsWrite:
+        waitToWrite(until: .writable)
         return true
       case .closed, .failed: return false
       }
@@ -339,8 +373,11 @@ package final class Connection: EventSource {
       clock.beginDrain(at: transport.loop.now, grace: grace)
       armTimer()
       setNeedsFlush()
+    case .draining:
+      clock.beginDrain(at: transport.loop.now, grace: grace)
+      armTimer()
     case .handshake, .preface: close()
-    case .draining, .closed: break
+    case .closed: break
     }
   }
 
@@ -359,6 +396,8 @@ package final class Connection: EventSource {
     tls?.sendCloseNotice()
     session.abandonStreams()
     processEvents()
+    transport.loop.turnAgain()  // for what the handlers of those streams cancelled
+    countPending()
     // The peer sees the end now; the descriptor itself closes with the last reference.
     shutdown(socket.descriptor, Int32(SHUT_RDWR))
     transport.remove(self)

@@ -1,8 +1,8 @@
-internal import Inference
+package import Inference
 
 /// When a connection must be pinged, drained or closed: its times and the limits on them, without a clock of its own.
-struct ConnectionClock {
-  enum Verdict: Equatable {
+package struct ConnectionClock {
+  package enum Verdict: Equatable {
     case nothing
     case ping
     case drain
@@ -14,17 +14,17 @@ struct ConnectionClock {
   private let limits: ServerLimits
   private let opened: Instant
   private let maxAge: UInt64
-  var lastRead: Instant
-  var lastCallEnd: Instant
-  var lastWriteProgress: Instant
+  package var lastRead: Instant
+  package var lastCallEnd: Instant
+  package var lastWriteProgress: Instant
   private var drainBegan = Instant.never
-  private var drainGrace = Duration.zero
-  private(set) var drainIsAnnounced = false
+  private var drainEnd = Instant.never
+  package private(set) var drainIsAnnounced = false
   private var pingSent = Instant.never
   private var lastPingReceived: Instant?
-  var pingStrikes = 0
+  private var pingStrikes = 0
 
-  init(now: Instant, limits: ServerLimits) {
+  package init(now: Instant, limits: ServerLimits) {
     self.limits = limits
     opened = now
     lastRead = now
@@ -35,20 +35,28 @@ struct ConnectionClock {
     maxAge = age - age / 1000 * (now.nanoseconds % 100)
   }
 
+  /// Begins to drain; again with less time, if the drain has begun already and would end later.
+  ///
   /// - Parameter grace: What running calls get before the connection is closed under them.
-  mutating func beginDrain(at now: Instant, grace: Duration) {
-    drainBegan = now
-    drainGrace = grace
+  package mutating func beginDrain(at now: Instant, grace: Duration) {
+    drainBegan = min(drainBegan, now)
+    drainEnd = min(drainEnd, now.advanced(byNanoseconds: grace.wholeNanoseconds))
   }
 
-  mutating func pingAcknowledged() {
+  package mutating func pingAcknowledged() {
     pingSent = .never
     if drainBegan < .never { drainIsAnnounced = true }
   }
 
   /// False when the peer has pinged too often (gRPC proposal A8).
-  mutating func pingReceived(at now: Instant, hasStreams: Bool) -> Bool {
+  ///
+  /// - Parameter followsAnswer: Whether HEADERS or DATA went to the peer since its last PING: then old strikes are void.
+  package mutating func pingReceived(at now: Instant, followsAnswer: Bool) -> Bool {
     defer { lastPingReceived = now }
+    if followsAnswer {
+      pingStrikes = 0
+      return true
+    }
     guard let last = lastPingReceived, now.nanoseconds(since: last) < limits.minPingInterval.wholeNanoseconds else {
       return true
     }
@@ -56,7 +64,7 @@ struct ConnectionClock {
     return pingStrikes <= 2
   }
 
-  func nextDue(state: Connection.State, hasStreams: Bool, hasPendingOutput: Bool) -> Instant {
+  package func nextDue(state: Connection.State, hasStreams: Bool, hasPendingOutput: Bool) -> Instant {
     var due = Instant.never
     func consider(_ start: Instant, _ limit: Duration) {
       if limit > .zero, start < .never { due = min(due, start.advanced(byNanoseconds: limit.wholeNanoseconds)) }
@@ -72,7 +80,8 @@ struct ConnectionClock {
       if !hasStreams { consider(max(lastCallEnd, opened), limits.idleTimeout) }
       if maxAge > 0 { due = min(due, opened.advanced(byNanoseconds: maxAge)) }
     case .draining:
-      consider(drainBegan, drainIsAnnounced ? drainGrace : Self.announcementTime)
+      due = drainEnd
+      if !drainIsAnnounced { consider(drainBegan, Self.announcementTime) }
     case .closed: break
     }
     if hasPendingOutput { consider(lastWriteProgress, limits.stallTimeout) }
@@ -80,7 +89,7 @@ struct ConnectionClock {
   }
 
   /// What is due at `now`. Asking records what was asked for: a ping sent, a drain announced.
-  mutating func verdict(
+  package mutating func verdict(
     at now: Instant, state: Connection.State, hasStreams: Bool, hasPendingOutput: Bool
   ) -> Verdict {
     func isOver(_ start: Instant, _ limit: Duration) -> Bool {
@@ -99,11 +108,12 @@ struct ConnectionClock {
       }
       return .nothing
     case .draining:
+      if now >= drainEnd { return .close }
       if !drainIsAnnounced, isOver(drainBegan, Self.announcementTime) {
         drainIsAnnounced = true
         return .refuseNewStreams
       }
-      return isOver(drainBegan, drainGrace) ? .close : .nothing
+      return .nothing
     case .closed: return .nothing
     }
   }

@@ -9,6 +9,8 @@ package final class Listener: EventSource {
   private let tls: TLSContext?
   private let makeHandler: () -> any ConnectionHandler
   private var registration: EventLoop.Registration?
+  /// Given up for a moment when the process has no other descriptor left.
+  private var spare: Int32
 
   package init(
     _ socket: consuming Socket, tls: TLSContext?, on transport: TransportLoop,
@@ -18,8 +20,11 @@ package final class Listener: EventSource {
     self.socket = socket
     self.tls = tls
     self.makeHandler = makeHandler
+    spare = openSpare()
     registration = try transport.loop.register(self.socket.descriptor, for: .readable, self)
   }
+
+  deinit { if spare >= 0 { close(spare) } }
 
   /// Takes no further connections.
   package func stop() {
@@ -27,11 +32,25 @@ package final class Listener: EventSource {
     registration = nil
   }
 
+  /// Accepts a connection in place of the spare descriptor and closes it. One that was left waiting would keep the
+  /// listener readable, and the loop busy with it.
+  private func turnAwayOne() -> Bool {
+    guard spare >= 0 else { return false }
+    close(spare)
+    let descriptor = linux_accept(socket.descriptor)
+    if descriptor >= 0 { close(descriptor) }
+    spare = openSpare()
+    return descriptor >= 0
+  }
+
   package func handle(_ events: Readiness) {
     // Bounded, so that a storm of connections does not starve those that are open.
     for _ in 0..<64 {
       let descriptor = linux_accept(socket.descriptor)
-      guard descriptor >= 0 else { return }  // EAGAIN; or EMFILE and the like, which pass when others close
+      guard descriptor >= 0 else {
+        if errno == EMFILE || errno == ENFILE, turnAwayOne() { continue }
+        return  // EAGAIN; or what has passed when the listener is looked at again
+      }
       let accepted = Socket(owning: descriptor)
       guard transport.mayAccept else { continue }
       accepted.setNoDelay()
@@ -43,3 +62,5 @@ package final class Listener: EventSource {
     }
   }
 }
+
+private func openSpare() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }

@@ -1,20 +1,22 @@
-internal import Glibc
-internal import HTTP2
+package import Glibc
+package import HTTP2
 
 /// Bytes that a socket did not take yet, in order. Belongs to its connection; empty most of the time.
-struct PendingOutput: ~Copyable {
+package struct PendingOutput: ~Copyable {
   private var pieces: [OutputBuffer.Piece] = []
   private var first = 0
   private var offset = 0
-  private(set) var byteCount = 0
+  package private(set) var byteCount = 0
 
-  var isEmpty: Bool { byteCount == 0 }
+  package var isEmpty: Bool { byteCount == 0 }
+
+  package init() {}
 
   deinit { for piece in pieces[first...] { piece.owner?.release() } }
 
   /// Takes over what is left of `buffer` after its first `written` bytes, and leaves it empty. Bytes without an owner are
   /// copied: they lie in the buffer, or in a call that may end before they are sent.
-  mutating func take(from buffer: OutputBuffer, after written: Int) {
+  package mutating func take(from buffer: OutputBuffer, after written: Int) {
     var skip = written
     for piece in buffer.pieces {
       guard skip < piece.bytes.count else {
@@ -36,7 +38,7 @@ struct PendingOutput: ~Copyable {
   }
 
   /// The next bytes as `iovec`s; returns how many were filled in.
-  func fill(_ vectors: UnsafeMutableBufferPointer<iovec>) -> Int {
+  package func fill(_ vectors: UnsafeMutableBufferPointer<iovec>) -> Int {
     var count = 0
     for index in first..<pieces.count where count < vectors.count {
       let skip = index == first ? offset : 0
@@ -49,7 +51,7 @@ struct PendingOutput: ~Copyable {
   }
 
   /// Forgets the first `count` bytes: they are written.
-  mutating func drop(_ count: Int) {
+  package mutating func drop(_ count: Int) {
     var left = count
     byteCount -= count
     while left > 0 {

@@ -56,7 +56,8 @@ package struct Socket: ~Copyable {
     let socket = Socket(owning: descriptor)
     let address = try ResolvedAddress(path: path)
     // A socket left behind by a process that is gone may be replaced; one that answers may not.
-    if address.withAddress({ Glibc.connect(descriptor, $0, $1) }) == 0 {
+    // EAGAIN: one that answers, and has more connections waiting than it takes.
+    if address.withAddress({ Glibc.connect(descriptor, $0, $1) }) == 0 || errno == EAGAIN {
       throw SystemError(call: "listen on", subject: "unix:\(path)", number: EADDRINUSE)
     }
     var status = stat()

@@ -90,6 +90,8 @@ package final class TLSContext: @unchecked Sendable {  // OpenSSL counts and loc
   deinit { SSL_CTX_free(raw) }
 
   private func restrict() {
+    // OpenSSL writes with write(2), which raises SIGPIPE where the peer is gone, and that ends the process.
+    signal(SIGPIPE, SIG_IGN)
     // SSL_CTX_set_min_proto_version and SSL_CTX_set_mode are macros over SSL_CTX_ctrl.
     SSL_CTX_ctrl(raw, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil)
     let mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS

@@ -45,7 +45,10 @@ package final class TransportLoop {
 
   func remove(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = nil
-    if connections.isEmpty { onEmpty?() }
+    if connections.isEmpty, let onEmpty {
+      self.onEmpty = nil
+      onEmpty()
+    }
   }
 
   /// Asks every peer to go away and lets running calls finish; `onEmpty` is called when the last connection is gone.
@@ -53,9 +56,9 @@ package final class TransportLoop {
   /// - Parameter grace: After it, connections are closed under the calls that still run.
   package func drain(grace: Duration, onEmpty: @escaping () -> Void) {
     isDraining = true
-    self.onEmpty = onEmpty
+    // Those without a session close at once. `onEmpty` is set after them, so that it is called once.
     for connection in connections.values { connection.drain(grace: grace) }
-    if connections.isEmpty { onEmpty() }
+    if connections.isEmpty { onEmpty() } else { self.onEmpty = onEmpty }
   }
 
   /// Closes what is left.

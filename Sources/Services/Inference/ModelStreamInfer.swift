@@ -26,7 +26,7 @@ final class ModelStreamInfer: StreamMethod {
       door.prepareAnswer(request)
       streamed.isAnswered = true
       streamed.wasAccepted = true
-      streamed.session?.answered()
+      if let session = streamed.session, !session.isOver { session.answered() } else { streamed.end(door) }
     }
     mailbox = .passUnretained(receiver.mailbox)
   }
@@ -47,7 +47,8 @@ private final class StreamedSession: StreamHandler {
   private let endsAtError: Bool
   private var requests: [StreamedRequest] = []
   private var clientIsDone = false
-  private var isOver = false
+  /// The stream has ended; requests that are still on their way end as they come back.
+  private(set) var isOver = false
 
   init(_ stream: ServerStream, method: ModelStreamInfer, endsAtError: Bool) {
     self.stream = stream
