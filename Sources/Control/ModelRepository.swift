@@ -67,13 +67,13 @@ internal struct ModelRepository: Sendable {
     var versions: [Int64] = []
     for entry in try Files.names(in: path) {
       guard (try? Files.kind("\(path)/\(entry)")) == .directory else { continue }
-      if let version = Int64(entry), version >= 0, "\(version)" == entry {
+      if let version = Int64(entry), version > 0, "\(version)" == entry {
         versions.append(version)
       } else {
-        let isZeroPadded = entry.hasPrefix("0") && Int64(entry) != nil
+        let beginsWithZero = entry.hasPrefix("0") && Int64(entry) != nil
         log.warning(
-          isZeroPadded
-            ? "ignoring a version directory with leading zeros" : "ignoring a directory that is not a version number",
+          beginsWithZero
+            ? "ignoring a version directory that begins with a zero" : "ignoring a directory that is not a version number",
           ["model": name, "directory": entry])
       }
     }

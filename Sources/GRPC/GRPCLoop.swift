@@ -17,7 +17,7 @@ package struct GRPCOptions: Sendable {
 package final class GRPCLoop {
   package let transport: TransportLoop
   package let options: GRPCOptions
-  package let buffers = MessageBufferPool()
+  package let buffers: MessageBufferPool
   package var methods = MethodTable()
   package var eventLoop: EventLoop { transport.loop }
   /// Calls that were begun and are not recycled yet.
@@ -36,6 +36,8 @@ package final class GRPCLoop {
   package init(transport: TransportLoop, options: GRPCOptions = GRPCOptions()) {
     self.transport = transport
     self.options = options
+    // What is kept for the next message is not in the budget, so it is little against it.
+    buffers = MessageBufferPool(keepBytes: min(64 << 20, transport.limits.memoryBytes / 16))
     calls = .allocate(capacity: 1)
     calls.initialize(to: Calls())
   }

@@ -61,6 +61,7 @@ package final class GRPCServer {
   }
 
   private func listen(on address: SocketAddress, tls: TLSContext?) throws {
+    try Socket.checkFree(address)
     var address = address
     var shared: Int32 = -1  // a Unix socket is one for all loops
     for host in hosts {

@@ -20,19 +20,24 @@ package struct MessageBuffer {
 package final class MessageBufferPool {
   private static let smallest = 512
   private static let classCount = 14  // 512 B to 4 MiB
-  private static let keepBytesPerClass = 16 << 20
+  private let keepBytes: Int
 
   private struct FreeList {
     var first: UnsafeMutableRawPointer?  // linked through each block's first word
-    var count = 0
   }
 
   /// Behind pointers, because Swift checks each access to a class's own variables for overlaps.
   private let lists: UnsafeMutablePointer<FreeList>
+  /// Bytes of the blocks in the lists.
+  private let keptBytes: UnsafeMutablePointer<Int>
   /// Where in a message the tensor bytes began last, modulo 64: clients send the same layout again and again.
   private let lastTensorOffset: UnsafeMutablePointer<Int>
 
-  package init() {
+  /// - Parameter keepBytes: Most bytes of blocks that wait to be used again.
+  package init(keepBytes: Int = 64 << 20) {
+    self.keepBytes = keepBytes
+    keptBytes = .allocate(capacity: 1)
+    keptBytes.initialize(to: 0)
     lists = .allocate(capacity: Self.classCount)
     lists.initialize(repeating: FreeList(), count: Self.classCount)
     lastTensorOffset = .allocate(capacity: 1)
@@ -47,6 +52,7 @@ package final class MessageBufferPool {
       }
     }
     lists.deallocate()
+    keptBytes.deallocate()
     lastTensorOffset.deallocate()
   }
 
@@ -58,7 +64,7 @@ package final class MessageBufferPool {
     let block: UnsafeMutableRawPointer
     if sizeClass < Self.classCount, let free = lists[sizeClass].first {
       lists[sizeClass].first = free.load(as: UnsafeMutableRawPointer?.self)
-      lists[sizeClass].count -= 1
+      keptBytes.pointee -= Self.smallest << sizeClass
       block = free
     } else {
       let size = sizeClass < Self.classCount ? Self.smallest << sizeClass : needed
@@ -72,11 +78,12 @@ package final class MessageBufferPool {
   package func give(_ buffer: MessageBuffer) {
     guard let block = buffer.block else { return }
     let sizeClass = buffer.sizeClass
-    guard sizeClass < Self.classCount, lists[sizeClass].count < Self.keepBytesPerClass / (Self.smallest << sizeClass)
-    else { return block.deallocate() }
+    guard sizeClass < Self.classCount, keptBytes.pointee + Self.smallest << sizeClass <= keepBytes else {
+      return block.deallocate()
+    }
     block.storeBytes(of: lists[sizeClass].first, as: UnsafeMutableRawPointer?.self)
     lists[sizeClass].first = block
-    lists[sizeClass].count += 1
+    keptBytes.pointee += Self.smallest << sizeClass
   }
 
   /// Remembers where the first tensor of a message began.

@@ -37,7 +37,7 @@ struct FloodGuard {
   var provoked: Budget
   /// DATA frames that carry nothing.
   var emptyData: Budget
-  /// SETTINGS and PRIORITY frames, and PING frames that follow no answer of ours.
+  /// SETTINGS, PRIORITY and unknown frames, and PING frames that follow no answer of ours.
   var control: Budget
 
   init(now: Instant) {

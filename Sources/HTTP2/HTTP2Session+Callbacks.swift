@@ -13,6 +13,7 @@ func setCallbacks(_ callbacks: OpaquePointer?) {
   nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
   nghttp2_session_callbacks_set_send_data_callback(callbacks, sendBody)
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
 }
 
 @inline(__always)
@@ -23,6 +24,17 @@ private func withSession(_ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Ses
 
 private func stream(_ session: OpaquePointer?, _ id: Int32) -> StreamPointer? {
   nghttp2_session_get_stream_user_data(session, id)?.assumingMemoryBound(to: HTTP2Stream.self)
+}
+
+/// Frames of unknown types are ignored (RFC 9113 §5.5), and nghttp2 reports nothing else of them.
+private func onBeginFrame(
+  _ raw: OpaquePointer?, _ head: UnsafePointer<nghttp2_frame_hd>?, _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let head, UInt32(head.pointee.type) > NGHTTP2_CONTINUATION.rawValue else { return 0 }
+  return withSession(userData) { session in
+    session.charge(\.control)
+    return 0
+  }
 }
 
 private func onBeginHeaders(
@@ -110,7 +122,10 @@ private func onFrame(
         if !session.hasAnsweredSincePing { session.charge(\.control) }
         session.hasAnsweredSincePing = false
       }
-    case NGHTTP2_SETTINGS.rawValue, NGHTTP2_PRIORITY.rawValue:
+    case NGHTTP2_SETTINGS.rawValue:
+      session.hasPeerSettings = true
+      session.charge(\.control)
+    case NGHTTP2_PRIORITY.rawValue:
       session.charge(\.control)
     case NGHTTP2_GOAWAY.rawValue:
       session.record(HTTP2Event(kind: .goAway, code: frame.pointee.goaway.error_code))

@@ -42,6 +42,8 @@ package final class HTTP2Session {
   var now: Instant
   /// Set while `collectOutput` runs.
   var output: OutputBuffer?
+  /// Whether the peer's SETTINGS are there: the end of its connection preface (RFC 9113 §3.4).
+  package internal(set) var hasPeerSettings = false
   /// Whether HEADERS or DATA went to the peer since its last PING.
   var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.

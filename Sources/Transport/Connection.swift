@@ -24,6 +24,8 @@ package final class Connection: EventSource {
   private let handler: any ConnectionHandler
   private var registration: EventLoop.Registration?
   private var pending = PendingOutput()
+  /// Whether the peer's first bytes were HTTP/2's.
+  private var speaksHTTP2 = false
   private var isDirty = false
   private var interest: Readiness = .readable
   private var mustCloseAfterFlush = false
@@ -133,10 +135,10 @@ package final class Connection: EventSource {
   }
 
   private func ingest(_ bytes: UnsafeRawBufferPointer) {
-    if state == .preface {
+    if !speaksHTTP2 {
       // RFC 9113 §3.4: the client's preface begins "PRI * HTTP/2.0". nghttp2 checks the rest of it.
       guard zip(bytes, "PRI".utf8).allSatisfy({ $0 == $1 }) else { return refuseNonHTTP2() }
-      state = .open
+      speaksHTTP2 = true
     }
     guard !mustCloseAfterFlush else { return }
     do {
@@ -144,6 +146,8 @@ package final class Connection: EventSource {
     } catch {
       mustCloseAfterFlush = true  // the GOAWAY that says why is pending in the session
     }
+    // Its SETTINGS end the preface; until then the time for the handshake runs.
+    if state == .preface, session.hasPeerSettings { state = .open }
     processEvents()
     setNeedsFlush()
   }
@@ -223,7 +227,7 @@ package final class Connection: EventSource {
 
   func flush() {
     isDirty = false
-    guard state == .open || state == .draining, pending.isEmpty else { return }
+    guard speaksHTTP2, state != .closed, pending.isEmpty else { return }
     let buffer = transport.output
     repeat {
       do {

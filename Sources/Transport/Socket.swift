@@ -30,6 +30,13 @@ package struct Socket: ~Copyable {
     }
   }
 
+  /// Fails if another process listens on a TCP address already: sockets that share their port would take its
+  /// connections without a word.
+  package static func checkFree(_ address: SocketAddress) throws(SystemError) {
+    guard case .tcp(_, let port) = address, port != 0 else { return }
+    _ = try listen(on: address, sharesPort: false)
+  }
+
   private static func listen(onHost host: String, port: UInt16, sharesPort: Bool) throws(SystemError) -> Socket {
     let subject = SocketAddress.tcp(host: host, port: port).description
     var lastError = SystemError(call: "listen", subject: subject, number: EADDRNOTAVAIL)

@@ -57,6 +57,8 @@ final class HealthService {
     return statuses
   }
 
+  fileprivate var isStopping: Bool { state.isStopping }
+
   fileprivate func begin(_ watch: HealthWatch) { watches[ObjectIdentifier(watch)] = watch }
   fileprivate func end(_ watch: HealthWatch) { watches[ObjectIdentifier(watch)] = nil }
 }
@@ -103,10 +105,18 @@ private final class HealthWatch: StreamHandler {
   func update() {
     guard let watched, !stream.isCongested else { return }
     let status = service.status(of: watched) ?? .serviceUnknown
-    guard status != last else { return }
+    guard status != last else { return endIfStopping() }
     last = status
     stream.send(HealthCheckResponse(status: status).encoded())
+    endIfStopping()
   }
 
   func drained() { update() }
+
+  /// A watch has no end of its own, and would hold a drain up for its whole grace.
+  private func endIfStopping() {
+    guard service.isStopping else { return }
+    service.end(self)
+    stream.finish(GRPCStatus(.unavailable, "the server is stopping"))
+  }
 }

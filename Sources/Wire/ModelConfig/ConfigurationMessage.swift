@@ -99,8 +99,7 @@ extension InstanceGroup {
   fileprivate init(_ c: Inference__ModelInstanceGroup, _ path: String) throws(InferenceError) {
     self.init()
     name = string(c.name)
-    // Less than one is "not said", as in Triton.
-    count = max(0, Int(c.count))
+    count = try atLeastZero(c.count, "\(path).count")  // 0 is "not said"
     switch c.kind {
     case INFERENCE__MODEL_INSTANCE_GROUP__KIND__KIND_CPU: kind = .cpu
     case INFERENCE__MODEL_INSTANCE_GROUP__KIND__KIND_GPU: kind = .gpu
