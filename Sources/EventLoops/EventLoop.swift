@@ -172,6 +172,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
       wantsAnotherTurn = false
       for work in endOfTurn { work() }
     }
+    endOfTurn = []  // what it holds, holds the loop
   }
 
   private func dispatch(_ tag: UInt64, _ readiness: Readiness) {
