@@ -118,12 +118,12 @@ let package = Package(
       path: "examples/FileType", swiftSettings: common),
 
     // MARK: Tests
-    .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference"], swiftSettings: trusted),
+    .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference", "Threads"], swiftSettings: trusted),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
     .testTarget(
       name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Transport"], swiftSettings: trusted),
     .testTarget(
-      name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport"],
+      name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"],
       swiftSettings: trusted),
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),

@@ -2,6 +2,7 @@ import EventLoops
 import Glibc
 import Inference
 import Testing
+import Threads
 
 /// An event loop on a thread of its own, stopped and joined at the end.
 private final class RunningLoop {
@@ -11,7 +12,7 @@ private final class RunningLoop {
   init() throws {
     let loop = try EventLoop(index: 0)
     self.loop = loop
-    thread = try OwnThread { loop.run() }
+    thread = try OwnThread(name: "test") { loop.run() }
   }
 
   /// Runs `body` on the loop's thread and waits for it.
@@ -80,7 +81,7 @@ private final class Box<Value>: @unchecked Sendable {
   let running = try RunningLoop()
   let count = Box(0)
   let threads = try (0..<4).map { _ in
-    try OwnThread { [loop = running.loop] in for _ in 0..<500 { loop.execute { count.value += 1 } } }
+    try OwnThread(name: "test") { [loop = running.loop] in for _ in 0..<500 { loop.execute { count.value += 1 } } }
   }
   for thread in threads { thread.join() }
   running.sync { _ in }
@@ -260,7 +261,7 @@ private func repeatingFired(_ context: UnsafeMutableRawPointer) {
   let latch = Latch(count: 3)
   let opened = Latch(count: 1)
   let count = Box(0)
-  let waiter = try OwnThread {
+  let waiter = try OwnThread(name: "test") {
     latch.wait()
     #expect(count.value == 3)
     opened.countDown()

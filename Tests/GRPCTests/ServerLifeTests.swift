@@ -2,12 +2,13 @@ import EventLoops
 import GRPC
 import HTTP2
 import Testing
+import Threads
 import Transport
 
 /// Runs `drain` on a thread of its own, as it blocks.
 private func draining(_ server: TestServer, grace: Duration) throws -> OwnThread {
   let box = Box(server.server)
-  return try OwnThread { box.value.drain(grace: grace) }
+  return try OwnThread(name: "test") { box.value.drain(grace: grace) }
 }
 
 private final class Box<Value>: @unchecked Sendable {
@@ -60,7 +61,7 @@ private final class Box<Value>: @unchecked Sendable {
   server.park.arrived.wait(for: 1)
   let finished = Counter()
   let box = Box(server.server)
-  let thread = try OwnThread {
+  let thread = try OwnThread(name: "test") {
     box.value.drain(grace: .seconds(100))
     finished.add()
   }
@@ -124,7 +125,7 @@ private final class Box<Value>: @unchecked Sendable {
   let address = server.address
   let good = Counter()
   let threads = try (0..<4).map { _ in
-    try OwnThread {
+    try OwnThread(name: "test") {
       guard let client = try? TestClient(address) else { return }
       for round in 0..<250 {
         let message = [UInt8](repeating: UInt8(round), count: round * 40)

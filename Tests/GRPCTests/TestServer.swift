@@ -4,6 +4,7 @@ import Glibc
 import HTTP2
 import Inference
 import Synchronization
+import Threads
 import Transport
 
 /// A server in this process on a Unix socket of its own, with methods to call.
