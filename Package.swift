@@ -121,7 +121,7 @@ let package = Package(
     .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference", "Threads"], swiftSettings: trusted),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
     .testTarget(
-      name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Transport"], swiftSettings: trusted),
+      name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: trusted),
     .testTarget(
       name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"],
       swiftSettings: trusted),

@@ -119,6 +119,11 @@ final class TestClient {
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {
       let count = recv(socket.descriptor, &chunk, chunk.count, 0)
+      if count < 0, errno == EAGAIN {
+        var waiting = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+        poll(&waiting, 1, 10_000)
+        continue
+      }
       guard count > 0 else { return String(decoding: text, as: UTF8.self) }
       text += chunk[..<count]
     }

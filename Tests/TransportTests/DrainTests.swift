@@ -2,6 +2,7 @@ import EventLoops
 import Glibc
 import HTTP2
 import Testing
+import Threads
 import Transport
 
 private final class Ignoring: ConnectionHandler {
@@ -46,7 +47,7 @@ private final class Host: @unchecked Sendable {  // after start, its thread's al
   let path = "/tmp/apus-drain-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
   defer { unlink(path) }
   let host = try Host(path: path)
-  let thread = try OwnThread { host.loop.run() }
+  let thread = try OwnThread(name: "test") { host.loop.run() }
   let peers = try (0..<count).map { _ in try Socket.connect(to: .unix(path: path)).release() }
   defer { for peer in peers { close(peer) } }
   while host.connectionCount() < count {}
