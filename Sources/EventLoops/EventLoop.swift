@@ -17,6 +17,8 @@ package struct Readiness: OptionSet, Sendable {
   package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
   /// The peer is gone, or there is an error to read.
   package static let closed = Readiness(rawValue: EPOLLHUP.rawValue | EPOLLERR.rawValue | EPOLLRDHUP.rawValue)
+  package static let readableOrClosed = readable.union(closed)
+  package static let anything = readableOrClosed.union(writable)
 }
 
 /// One thread and one epoll: sockets, timers, and jobs from other threads.

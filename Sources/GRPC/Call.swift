@@ -30,6 +30,10 @@ package struct Call {
   package var message = MessageBuffer.none
   var isMessageCompressed = false
   var hasMessage = false
+  /// What of the message's block is taken from the memory budget: as much as has come, and some ahead.
+  var messageHeldBytes = 0
+  /// Bytes of the message since `lastProgress`.
+  var bytesSinceProgress = 0
   /// Bytes taken from the memory budget for what was received.
   var heldBytes = 0
   /// Bytes taken for what waits to be sent, as of the last message.

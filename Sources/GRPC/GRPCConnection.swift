@@ -36,7 +36,7 @@ final class GRPCConnection: ConnectionHandler {
   private func begin(_ stream: StreamPointer, _ connection: Connection) {
     var head = RequestHead()
     head.read(stream.pointee.headers)
-    if let refusal = head.refusal { return refuse(stream, refusal, connection) }
+    if let refusal = head.refusal { return refuse(stream, refusal, isHead: head.isHead, connection) }
 
     let call = loop.takeCall(stream: stream, connection: connection)
     if stream.pointee.headersTooLarge {
@@ -77,15 +77,19 @@ final class GRPCConnection: ConnectionHandler {
   }
 
   /// A proper answer to a request that is not gRPC (gRPC over HTTP2, "Requests", Content-Type).
-  private func refuse(_ stream: StreamPointer, _ refusal: RequestHead.Refusal, _ connection: Connection) {
+  private func refuse(
+    _ stream: StreamPointer, _ refusal: RequestHead.Refusal, isHead: Bool, _ connection: Connection
+  ) {
     let session = connection.session
-    session.respond(stream, refusal.headers, endStream: false)
+    defer { connection.setNeedsFlush() }
+    // RFC 9110 §9.3.2: the answer to HEAD has no content.
+    session.respond(stream, refusal.headers, endStream: isHead)
+    session.resetAfterEnd(stream)
+    if isHead { return }
     let text = refusal.text
     session.enqueue(
       Segment(bytes: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)), on: stream)
     session.finish(stream)
-    session.resetAfterEnd(stream)
-    connection.setNeedsFlush()
   }
 
   // MARK: Body
@@ -99,9 +103,10 @@ final class GRPCConnection: ConnectionHandler {
       connection.consume(bytes.count, of: stream)
     }
     guard call.pointee.phase == .receiving else { return }
-    call.pointee.lastProgress = loop.eventLoop.now
+    noteProgress(of: call, bytes.count)
     var rest = bytes
     while call.pointee.phase == .receiving {
+      guard holdAhead(of: call, rest.count) else { return }
       switch call.pointee.reader.read(&rest) {
       case .needsMore: return
       case .prefix(let isCompressed, let length): beginMessage(call, isCompressed: isCompressed, length: length)
@@ -127,21 +132,62 @@ final class GRPCConnection: ConnectionHandler {
     if call.pointee.hasMessage {
       return fail(call, GRPCStatus(.unimplemented, "a unary call takes one message; a second one came"))
     }
-    guard loop.hold(MessageBufferPool.blockBytes(forByteCount: length), for: call) else {
-      let memory = loop.transport.memory
-      return fail(
-        call,
-        GRPCStatus(
-          .resourceExhausted,
-          "the server holds \(memory.usedBytes) bytes of messages; \(length) more are over its limit of "
-            + "\(memory.limitBytes) (memory-bytes)"))
+    call.pointee.messageHeldBytes = 0
+    guard hold(min(MessageBufferPool.blockBytes(forByteCount: length), Self.holdStepBytes), for: call) else { return }
+    guard let message = loop.buffers.take(byteCount: length) else {
+      return fail(call, GRPCStatus(.resourceExhausted, "no memory for a message of \(length) bytes"))
     }
     call.pointee.isMessageCompressed = isCompressed
-    call.pointee.message = loop.buffers.take(byteCount: length)
-    call.pointee.reader.begin(into: call.pointee.message.bytes)
+    call.pointee.message = message
+    call.pointee.reader.begin(into: message.bytes)
+    // Between its messages a stream may rest as long as it likes; inside one it may not.
+    call.pointee.lastProgress = loop.eventLoop.now
+    call.pointee.bytesSinceProgress = 0
+    if call.pointee.serverStream != nil { loop.armTimer(call) }
+  }
+
+  /// Memory is taken from the budget in such steps and then by doubling, as a message comes: what a prefix claims costs
+  /// nothing until it is sent.
+  private static let holdStepBytes = 64 << 10
+  /// A message that comes more slowly than this in a stall time-out is given up.
+  private static let progressBytes = 64 << 10
+
+  private func noteProgress(of call: CallPointer, _ count: Int) {
+    call.pointee.bytesSinceProgress += count
+    guard !call.pointee.reader.isInside || call.pointee.bytesSinceProgress >= Self.progressBytes else { return }
+    call.pointee.lastProgress = loop.eventLoop.now
+    call.pointee.bytesSinceProgress = 0
+  }
+
+  /// Takes room for the bytes that are about to be added to the message. False if the call has failed.
+  private func holdAhead(of call: CallPointer, _ count: Int) -> Bool {
+    guard let received = call.pointee.reader.receivedBytes else { return true }
+    let block = call.pointee.message.blockBytes
+    let needed = min(received + count + 64, block)
+    guard needed > call.pointee.messageHeldBytes else { return true }
+    let target = min(max(needed, 2 * call.pointee.messageHeldBytes), block)
+    return hold(target - call.pointee.messageHeldBytes, for: call)
+  }
+
+  /// False if the server's budget is used up; the call has then failed.
+  private func hold(_ count: Int, for call: CallPointer) -> Bool {
+    guard loop.hold(count, for: call) else {
+      let memory = loop.transport.memory
+      let text =
+        "the server holds \(memory.usedBytes) bytes of messages; \(count) more are over its limit of "
+        + "\(memory.limitBytes) (memory-bytes)"
+      fail(call, GRPCStatus(.resourceExhausted, text))
+      return false
+    }
+    call.pointee.messageHeldBytes += count
+    return true
   }
 
   private func completeMessage(_ call: CallPointer) {
+    // Blocks come in sizes: the rest of this one.
+    let rest = call.pointee.message.blockBytes - call.pointee.messageHeldBytes
+    guard rest <= 0 || hold(rest, for: call) else { return }
+    call.pointee.messageHeldBytes = 0
     if call.pointee.isMessageCompressed {
       guard decompress(call) else { return }
     }
@@ -156,23 +202,28 @@ final class GRPCConnection: ConnectionHandler {
 
   /// Replaces the message by its decompressed form. False if the call has failed.
   private func decompress(_ call: CallPointer) -> Bool {
-    let limit = loop.transport.limits.maxMessageBytes
+    let limits = loop.transport.limits
+    // It is in memory twice for a moment: inflated, and in the message's block.
+    let room = max(0, loop.transport.memory.limitBytes - loop.transport.memory.usedBytes) / 2
     let compressed = call.pointee.message
     do throws(MessageEncoding.DecompressionError) {
-      let plain = try call.pointee.requestEncoding.decompress(UnsafeRawBufferPointer(compressed.bytes), limit: limit)
-      guard loop.hold(MessageBufferPool.blockBytes(forByteCount: plain.count), for: call) else {
-        fail(call, GRPCStatus(.resourceExhausted, "the server's memory limit is reached (memory-bytes)"))
-        return false
-      }
-      call.pointee.message = loop.buffers.take(byteCount: plain.count)
-      call.pointee.message.bytes.copyBytes(from: plain)
+      let plain = try call.pointee.requestEncoding.decompress(
+        UnsafeRawBufferPointer(compressed.bytes), limit: min(limits.maxMessageBytes, room))
+      guard hold(MessageBufferPool.blockBytes(forByteCount: plain.count), for: call) else { return false }
+      call.pointee.messageHeldBytes = 0
+      guard let message = loop.buffers.take(byteCount: plain.count) else { throw .tooLarge }
+      call.pointee.message = message
+      message.bytes.copyBytes(from: plain)
       loop.letGo(compressed.blockBytes, of: call)
       loop.buffers.give(compressed)
       return true
     } catch {
       switch error {
       case .tooLarge:
-        let text = "the message is over \(limit) bytes after decompression (max-message-bytes)"
+        let text =
+          room < limits.maxMessageBytes
+          ? "the message is over \(room) bytes after decompression; that is what is left of memory-bytes"
+          : "the message is over \(limits.maxMessageBytes) bytes after decompression (max-message-bytes)"
         fail(call, GRPCStatus(.resourceExhausted, text))
       case .corrupt:
         fail(call, GRPCStatus(.internal, "the message is not valid \(call.pointee.requestEncoding.name)"))

@@ -109,6 +109,8 @@ package final class GRPCLoop {
     call.pointee.reader = MessageReader()
     call.pointee.isMessageCompressed = false
     call.pointee.hasMessage = false
+    call.pointee.messageHeldBytes = 0
+    call.pointee.bytesSinceProgress = 0
     call.pointee.lastPendingBytes = 0
     call.pointee.requestEncoding = .identity
     call.pointee.responseEncoding = .identity
@@ -274,8 +276,7 @@ package final class GRPCLoop {
   func armTimer(_ call: CallPointer) {
     let isOver = call.pointee.phase == .sending || call.pointee.phase == .abandoned
     var due = isOver ? Instant.never : call.pointee.deadline
-    let mayStall = isOver || (call.pointee.phase == .receiving && call.pointee.serverStream == nil)
-    if mayStall {
+    if isOver || isReceivingMessage(call) {
       let stall = transport.limits.stallTimeout.wholeNanoseconds
       due = min(due, call.pointee.lastProgress.advanced(byNanoseconds: stall))
     }
@@ -289,9 +290,12 @@ package final class GRPCLoop {
       if call.pointee.deadline <= now {
         return abandon(call, GRPCStatus(.deadlineExceeded, "the call's deadline passed before its answer was there"))
       }
-      if call.pointee.phase == .receiving, call.pointee.serverStream == nil, hasStalled(call, now) {
+      if let stream = call.pointee.serverStream, stream.isPaused {
+        call.pointee.lastProgress = now  // it is we who hold the client back
+      } else if isReceivingMessage(call), hasStalled(call, now) {
         let waited = transport.limits.stallTimeout
-        return abandon(call, GRPCStatus(.cancelled, "no byte of the request came for \(waited); the call is dropped"))
+        return abandon(
+          call, GRPCStatus(.cancelled, "less than 64 KiB of the message came in \(waited) (stall-timeout)"))
       }
     case .sending, .abandoned:
       guard let stream = call.pointee.stream else { return }
@@ -307,6 +311,11 @@ package final class GRPCLoop {
       }
     }
     armTimer(call)
+  }
+
+  /// Whether the client owes the rest of a message: a unary call's, or one that a stream has begun.
+  private func isReceivingMessage(_ call: CallPointer) -> Bool {
+    call.pointee.phase == .receiving && (call.pointee.serverStream == nil || call.pointee.reader.isInside)
   }
 
   private func hasStalled(_ call: CallPointer, _ now: Instant) -> Bool {

@@ -93,10 +93,21 @@ extension GRPCStatus {
   func write(to block: inout HeaderBlock) {
     block.append(name: "grpc-status", value: String(code.rawValue))
     if !message.isEmpty {
-      percentEncoded(message).withUnsafeBytes { block.append(name: "grpc-message", value: $0) }
+      percentEncoded(shortened).withUnsafeBytes { block.append(name: "grpc-message", value: $0) }
     }
     if !details.isEmpty {
       base64Encoded(details).withUnsafeBytes { block.append(name: "grpc-status-details-bin", value: $0) }
     }
+  }
+}
+
+extension GRPCStatus {
+  /// The message, cut so that clients take it: they limit a header list to some 8 or 16 KiB.
+  private var shortened: String {
+    let limit = 2048
+    guard message.utf8.count > limit else { return message }
+    var end = message.utf8.index(message.startIndex, offsetBy: limit)
+    while end.samePosition(in: message.unicodeScalars) == nil { end = message.utf8.index(before: end) }
+    return message[..<end] + "…"
   }
 }

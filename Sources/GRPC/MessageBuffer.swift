@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The bytes of one received message, in a block that is recycled.
 ///
 /// `bytes` begins where the message does. The block begins up to 63 bytes earlier: see `MessageBufferPool.take`.
@@ -48,7 +50,7 @@ package final class MessageBufferPool {
     for index in 0..<Self.classCount {
       while let block = lists[index].first {
         lists[index].first = block.load(as: UnsafeMutableRawPointer?.self)
-        block.deallocate()
+        free(block)
       }
     }
     lists.deallocate()
@@ -58,7 +60,9 @@ package final class MessageBufferPool {
 
   /// Room for a message. It is placed so that, if its tensor begins where the last message's did, the tensor is aligned
   /// to 64 bytes and can be handed to a model without a copy.
-  package func take(byteCount: Int) -> MessageBuffer {
+  ///
+  /// A large block takes no memory before bytes are written to it, only addresses. Nil if there are none left.
+  package func take(byteCount: Int) -> MessageBuffer? {
     let needed = byteCount + 64
     let sizeClass = Self.sizeClass(of: needed)
     let block: UnsafeMutableRawPointer
@@ -68,7 +72,8 @@ package final class MessageBufferPool {
       block = free
     } else {
       let size = sizeClass < Self.classCount ? Self.smallest << sizeClass : needed
-      block = .allocate(byteCount: size, alignment: 64)
+      guard let fresh = aligned_alloc(64, (size + 63) & ~63) else { return nil }
+      block = fresh
     }
     let start = (64 - lastTensorOffset.pointee) % 64
     return MessageBuffer(
@@ -79,7 +84,7 @@ package final class MessageBufferPool {
     guard let block = buffer.block else { return }
     let sizeClass = buffer.sizeClass
     guard sizeClass < Self.classCount, keptBytes.pointee + Self.smallest << sizeClass <= keepBytes else {
-      return block.deallocate()
+      return free(block)
     }
     block.storeBytes(of: lists[sizeClass].first, as: UnsafeMutableRawPointer?.self)
     lists[sizeClass].first = block

@@ -22,6 +22,9 @@ package struct MessageReader {
   private var received = 0
   private var hasTarget = false
 
+  /// Bytes of the message that are there, once it has room; nil before.
+  package var receivedBytes: Int? { hasTarget ? received : nil }
+
   /// Whether a message has begun and is not complete.
   package var isInside: Bool { prefixCount > 0 }
 

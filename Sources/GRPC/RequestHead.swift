@@ -53,6 +53,8 @@ struct RequestHead {
     ])
   }
 
+  var isHead: Bool { method?.equals("HEAD") ?? false }
+
   var refusal: Refusal? {
     guard let method, method.equals("POST") else { return .method }
     // gRPC over HTTP2: "application/grpc" [("+proto" / "+json" / {custom})]; only protobuf is spoken here.

@@ -12,6 +12,7 @@ func setCallbacks(_ callbacks: OpaquePointer?) {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, onClose)
   nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, onInvalidFrame)
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, onFrameSent)
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
   nghttp2_session_callbacks_set_send_data_callback(callbacks, sendBody)
   nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
 }
@@ -171,6 +172,19 @@ private func onFrameSent(
     return 0
   default: return 0
   }
+}
+
+/// Headers that can't be sent, being too large, would leave the peer waiting.
+private func onFrameNotSent(
+  _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32, _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+  guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
+    let stream = stream(raw, frame.pointee.hd.stream_id), !stream.pointee.isClosed
+  else { return 0 }
+  stream.pointee.wasResetHere = true
+  nghttp2_submit_rst_stream(
+    raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), frame.pointee.hd.stream_id, HTTP2ErrorCode.internalError.rawValue)
+  return 0
 }
 
 private func onClose(

@@ -84,7 +84,7 @@ package final class Connection: EventSource {
   // MARK: In
 
   package func handle(_ events: Readiness) {
-    let mayRead = !events.isDisjoint(with: readAwaitsOutput ? [.readable, .closed, .writable] : [.readable, .closed])
+    let mayRead = !events.isDisjoint(with: readAwaitsOutput ? .anything : .readableOrClosed)
     if !events.isDisjoint(with: writeAwaitsInput ? .readable : .writable) { socketIsWritable() }
     if state == .handshake { continueHandshake() }
     if state != .closed, mayRead { readSocket() }
@@ -147,7 +147,10 @@ package final class Connection: EventSource {
       mustCloseAfterFlush = true  // the GOAWAY that says why is pending in the session
     }
     // Its SETTINGS end the preface; until then the time for the handshake runs.
-    if state == .preface, session.hasPeerSettings { state = .open }
+    if state == .preface, session.hasPeerSettings {
+      state = .open
+      armTimer()
+    }
     processEvents()
     setNeedsFlush()
   }
