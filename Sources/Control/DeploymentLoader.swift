@@ -90,8 +90,10 @@ package struct DeploymentLoader: Sendable {
       throw .invalidArgument(noVersion(of: model, at: path, configuration.versionPolicy, available: versions))
     }
     warnAboutMissing(configuration.versionPolicy, available: versions, model)
-    let backend = try choice.backend(for: configuration) { filename in
-      selected.contains { (try? Files.kind("\(path)/\($0)/\(filename)")) ?? nil != nil }
+    let backend = try choice.backend(for: configuration) { filename throws(InferenceError) in
+      // What can't be looked at may well be there: that is said, and not that no file was found.
+      for version in selected where try Files.kind("\(path)/\(version)/\(filename)") != nil { return true }
+      return false
     }
     return LoadPlan(
       configuration: configuration, backend: backend, versions: selected, path: path,

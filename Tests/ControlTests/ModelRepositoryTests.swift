@@ -64,6 +64,13 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
   repository.writeModel("sequences")
   repository.write("sequences/config.pbtxt", "sequence_batching { }")
   repository.link("looped", to: "looped")
+  repository.makeDirectory("loopedversion")
+  repository.link("loopedversion/1", to: "1")
+  repository.makeDirectory("loopedfile/1")
+  repository.link("loopedfile/1/model.script", to: "model.script")
+  repository.writeModel("twoloops")
+  repository.write("twoloops/config.pbtxt", "backend: \"scripted\"")
+  repository.link("twoloops/2", to: "2")
   repository.writeModel("unlabelled")
   repository.write(
     "unlabelled/config.pbtxt", #"output { name: "Y" data_type: TYPE_FP32 dims: 2 label_filename: "no.txt" }"#)
@@ -80,6 +87,9 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
     "fileless": "no version directory holds a file that a known backend looks for: 'model.script' (scripted)",
     "failing": "load failed for model 'failing': version 1: it is cursed",
     "sequences": "'sequence_batching' is set: this server does not support that",
+    "loopedversion": "can't look at '\(repository.path)/loopedversion/1/model.script': Too many levels of symbolic links",
+    "loopedfile": "can't look at '\(repository.path)/loopedfile/1/model.script': Too many levels of symbolic links",
+    "twoloops": "version 2: can't look at '\(repository.path)/twoloops/2/model.script': Too many levels",
     "looped": "/looped': Too many levels of symbolic links",
     "unlabelled": "no.txt': No such file or directory",
   ]
