@@ -110,6 +110,11 @@ package struct DeploymentLoader: Sendable {
     }
     let model = try plan.backend.load(path: path, configuration: plan.configuration)
     var configuration = try completion.complete(plan.configuration, for: model.signature)
+    let instanceCount = ModelPool.instanceCount(of: configuration, for: model)
+    guard instanceCount <= ModelPool.instanceLimit else {
+      throw .invalidArgument(
+        "instance_group asks for \(instanceCount) instances in all; the limit is \(ModelPool.instanceLimit)")
+    }
     configuration.backend = plan.backend.name
     configuration.platform = plan.backend.platform
     configuration.defaultModelFilename = filename
