@@ -9,9 +9,9 @@ internal struct BackendChoice: Sendable {
   /// file is there.
   ///
   /// - Parameter hasFile: Whether the model's versions have a file of this name.
-  /// - Throws: `.invalidArgument`, naming the known backends.
+  /// - Throws: `.invalidArgument`, naming the known backends; what `hasFile` throws.
   func backend(
-    for configuration: ModelConfiguration, hasFile: (String) -> Bool
+    for configuration: ModelConfiguration, hasFile: (String) throws(InferenceError) -> Bool
   ) throws(InferenceError) -> any Backend {
     if !configuration.backend.isEmpty {
       guard let backend = backends.first(where: { $0.name == configuration.backend }) else {
@@ -31,7 +31,7 @@ internal struct BackendChoice: Sendable {
       }
       return backend
     }
-    if let backend = backends.first(where: { hasFile($0.defaultModelFilename) }) { return backend }
+    for backend in backends where try hasFile(backend.defaultModelFilename) { return backend }
     if !configuration.defaultModelFilename.isEmpty, backends.count == 1 { return backends[0] }
     let files = backends.map { "'\($0.defaultModelFilename)' (\($0.name))" }.joined(separator: ", ")
     throw .invalidArgument(

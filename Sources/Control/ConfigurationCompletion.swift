@@ -12,22 +12,28 @@ package struct ConfigurationCompletion: Sendable {
 
   /// The configuration with `maxBatchSize` and all inputs and outputs set, in the model's order.
   ///
-  /// - Throws: `.invalidArgument`, naming the field, what the model has and what the configuration says.
+  /// - Throws: `.invalidArgument`, naming the field, what the model has and what the configuration says. Which model it
+  ///   is, the caller says.
   package func complete(
     _ configuration: ModelConfiguration, for model: ModelSignature
   ) throws(InferenceError) -> ModelConfiguration {
     var completed = configuration
     let maxBatchSize = try maxBatchSize(of: configuration, for: model)
     completed.maxBatchSize = maxBatchSize
+    for size in configuration.dynamicBatching?.preferredBatchSizes ?? [] where size > maxBatchSize {
+      throw .invalidArgument(
+        "dynamic_batching.preferred_batch_size has \(size): expected at most \(maxBatchSize), the model's "
+          + "max_batch_size")
+    }
     if configuration.maxBatchSize == nil && maxBatchSize > 1 && configuration.dynamicBatching == nil {
       completed.dynamicBatching = DynamicBatching()
     }
-    let inputs = TensorsCompletion(kind: "input", model: configuration.name, maxBatchSize: maxBatchSize)
-    let outputs = TensorsCompletion(kind: "output", model: configuration.name, maxBatchSize: maxBatchSize)
+    let inputs = TensorsCompletion(kind: "input", maxBatchSize: maxBatchSize)
+    let outputs = TensorsCompletion(kind: "output", maxBatchSize: maxBatchSize)
     if !configuration.inputs.isEmpty && configuration.inputs.count != model.inputs.count {
       throw .invalidArgument(
         """
-        model '\(configuration.name)': the configuration has \(configuration.inputs.count) inputs \
+        the configuration has \(configuration.inputs.count) inputs \
         (\(quoted(configuration.inputs))), and the model has \(model.inputs.count) (\(quoted(model.inputs)))
         """)
     }
@@ -35,7 +41,7 @@ package struct ConfigurationCompletion: Sendable {
     completed.outputs = try outputs.complete(configuration.outputs, model.outputs)
     for output in configuration.labelFiles.keys.sorted() where !model.outputs.contains(where: { $0.name == output }) {
       throw .invalidArgument(
-        "model '\(configuration.name)': label_filename is given for output '\(output)': the model's outputs are "
+        "label_filename is given for output '\(output)': the model's outputs are "
           + quoted(model.outputs))
     }
     return completed
@@ -58,11 +64,11 @@ package struct ConfigurationCompletion: Sendable {
   ) throws(InferenceError) -> Int {
     if let given = configuration.maxBatchSize {
       guard given >= 0 else {
-        throw .invalidArgument("model '\(configuration.name)': max_batch_size is \(given): expected 0 or more")
+        throw .invalidArgument("max_batch_size is \(given): expected 0 or more")
       }
       guard given == 0 || model.isBatchable else {
         throw .invalidArgument(
-          "model '\(configuration.name)' does not support batching while max_batch_size is \(given): expected 0, "
+          "the model does not support batching while max_batch_size is \(given): expected 0, "
             + "because axis 0 of its tensors is not a batch axis of any length")
       }
       return given
@@ -83,18 +89,17 @@ package struct ConfigurationCompletion: Sendable {
 /// The inputs, or the outputs, of one model.
 private struct TensorsCompletion {
   let kind: String
-  let model: String
   let maxBatchSize: Int
 
   func complete(_ given: [TensorMetadata], _ actual: [TensorMetadata]) throws(InferenceError) -> [TensorMetadata] {
     var byName: [String: TensorMetadata] = [:]
     for tensor in given {
       guard byName.updateValue(tensor, forKey: tensor.name) == nil else {
-        throw .invalidArgument("model '\(model)': \(kind) '\(tensor.name)' is configured twice")
+        throw .invalidArgument("\(kind) '\(tensor.name)' is configured twice")
       }
       guard actual.contains(where: { $0.name == tensor.name }) else {
         throw .invalidArgument(
-          "model '\(model)': \(kind) '\(tensor.name)' is configured, and the model has no such \(kind): it has "
+          "\(kind) '\(tensor.name)' is configured, and the model has no such \(kind): it has "
             + actual.map { "'\($0.name)'" }.joined(separator: ", "))
       }
     }
@@ -119,7 +124,7 @@ private struct TensorsCompletion {
   private func check(_ wanted: TensorMetadata, against actual: TensorMetadata) throws(InferenceError) {
     guard wanted.datatype == actual.datatype else {
       throw .invalidArgument(
-        "model '\(model)': \(kind) '\(wanted.name)' is configured as \(wanted.datatype), and the model has "
+        "\(kind) '\(wanted.name)' is configured as \(wanted.datatype), and the model has "
           + "\(actual.datatype)")
     }
     let full = (maxBatchSize > 0 ? [-1] : []) + wanted.shape
@@ -128,12 +133,12 @@ private struct TensorsCompletion {
     guard fits else {
       let batch = maxBatchSize > 0 ? " (the first axis is the batch, because max_batch_size is \(maxBatchSize))" : ""
       throw .invalidArgument(
-        "model '\(model)': \(kind) '\(wanted.name)' is configured with the shape \(full)\(batch), and the model has "
+        "\(kind) '\(wanted.name)' is configured with the shape \(full)\(batch), and the model has "
           + "\(actual.shape)")
     }
     if let axis = wanted.shape.firstIndex(where: { $0 == 0 || $0 < -1 }) {
       throw .invalidArgument(
-        "model '\(model)': \(kind) '\(wanted.name)': dims[\(axis)] is \(wanted.shape[axis]): expected 1 or more, or -1")
+        "\(kind) '\(wanted.name)': dims[\(axis)] is \(wanted.shape[axis]): expected 1 or more, or -1")
     }
   }
 }

@@ -90,8 +90,10 @@ package struct DeploymentLoader: Sendable {
       throw .invalidArgument(noVersion(of: model, at: path, configuration.versionPolicy, available: versions))
     }
     warnAboutMissing(configuration.versionPolicy, available: versions, model)
-    let backend = try choice.backend(for: configuration) { filename in
-      selected.contains { (try? Files.kind("\(path)/\($0)/\(filename)")) ?? nil != nil }
+    let backend = try choice.backend(for: configuration) { filename throws(InferenceError) in
+      // What can't be looked at may well be there: that is said, and not that no file was found.
+      for version in selected where try Files.kind("\(path)/\(version)/\(filename)") != nil { return true }
+      return false
     }
     return LoadPlan(
       configuration: configuration, backend: backend, versions: selected, path: path,
@@ -108,6 +110,11 @@ package struct DeploymentLoader: Sendable {
     }
     let model = try plan.backend.load(path: path, configuration: plan.configuration)
     var configuration = try completion.complete(plan.configuration, for: model.signature)
+    let instanceCount = ModelPool.instanceCount(of: configuration, for: model)
+    guard instanceCount <= ModelPool.instanceLimit else {
+      throw .invalidArgument(
+        "instance_group asks for \(instanceCount) instances in all; the limit is \(ModelPool.instanceLimit)")
+    }
     configuration.backend = plan.backend.name
     configuration.platform = plan.backend.platform
     configuration.defaultModelFilename = filename

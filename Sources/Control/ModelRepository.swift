@@ -63,10 +63,14 @@ internal struct ModelRepository: Sendable {
   }
 
   /// Directories whose name is a version number. Others are named in the log, and ignored as Triton ignores them.
+  ///
+  /// One that can't be looked at counts, so that the load of that version says why.
   private func versions(of name: String, at path: String) throws(InferenceError) -> [Int64] {
     var versions: [Int64] = []
     for entry in try Files.names(in: path) {
-      guard (try? Files.kind("\(path)/\(entry)")) == .directory else { continue }
+      let kind: Files.Kind?
+      do throws(InferenceError) { kind = try Files.kind("\(path)/\(entry)") } catch { kind = .directory }
+      guard kind == .directory else { continue }
       if let version = Int64(entry), version > 0, "\(version)" == entry {
         versions.append(version)
       } else {

@@ -36,6 +36,11 @@ internal struct ReadConfiguration: Sendable {
         "name is '\(configuration.name)': expected '\(model)', the name of the model's directory, or nothing")
     }
     self.configuration.name = model
+    for (index, group) in configuration.instanceGroups.enumerated() where group.kind == .cpu && !group.gpus.isEmpty {
+      throw .invalidArgument(
+        "instance_group[\(index)] has kind KIND_CPU and gpus \(group.gpus): expected no gpus, because its instances "
+          + "run on the CPU")
+    }
     ignoredFields = unsupported.filter(UnsupportedField.isHarmless)
     let refused = unsupported.filter { !UnsupportedField.isHarmless($0) }
     guard refused.isEmpty else {

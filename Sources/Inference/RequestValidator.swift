@@ -221,7 +221,16 @@ package final class RequestValidator: @unchecked Sendable {
     return nil
   }
 
-  private func quoted(_ name: UnsafeRawBufferPointer) -> String { "'\(String(decoding: name, as: UTF8.self))'" }
+  /// Most of a name that an error repeats: a client chooses what it sends, and not how long the answer gets.
+  private static let quotedByteLimit = 100
+
+  private func quoted(_ name: UnsafeRawBufferPointer) -> String {
+    guard name.count > RequestValidator.quotedByteLimit else { return "'\(String(decoding: name, as: UTF8.self))'" }
+    var end = RequestValidator.quotedByteLimit
+    // Back to where a character begins; at most three bytes, because the name may not be UTF-8 at all.
+    while end > RequestValidator.quotedByteLimit - 3, name[end] & 0xC0 == 0x80 { end -= 1 }
+    return "'\(String(decoding: name[..<end], as: UTF8.self))…'"
+  }
 
   private func list(_ tensors: [TensorMetadata]) -> String {
     tensors.isEmpty ? "none" : tensors.map { "'\($0.name)'" }.joined(separator: ", ")

@@ -31,7 +31,7 @@ extension Runtime {
   /// - Throws: `.unavailable` with the library's or loader's words and the remedy; `.invalidArgument` if an option is
   ///   refused.
   func appendCUDA(
-    to sessionOptions: OpaquePointer, device: Int, options: [String: String], model: String
+    to sessionOptions: OpaquePointer, device: Int, options: [String: String]
   ) throws(InferenceError) {
     let cuda: OpaquePointer
     do throws(OrtError) {
@@ -39,7 +39,7 @@ extension Runtime {
     } catch {
       throw .unavailable(
         """
-        model '\(model)' asks for a GPU, but ONNX Runtime \(version) at \(path) is built without CUDA \
+        the model asks for a GPU, but ONNX Runtime \(version) at \(path) is built without CUDA \
         ("\(error.message)"); set \(LibrarySearch.variable) to the library of onnxruntime-gpu, or let the model run on \
         KIND_CPU
         """)
@@ -58,11 +58,11 @@ extension Runtime {
       try api.check(api.SessionOptionsAppendExecutionProvider_CUDA_V2(sessionOptions, cuda))
     } catch {
       if error.code == OrtError.invalidArgument {
-        throw .invalidArgument("model '\(model)': the CUDA provider refuses its options: \(error.message)")
+        throw .invalidArgument("the CUDA provider refuses its options: \(error.message)")
       }
       throw .unavailable(
         """
-        model '\(model)' asks for a GPU, but ONNX Runtime's CUDA provider can't be used: \(error.message). Give \
+        the model asks for a GPU, but ONNX Runtime's CUDA provider can't be used: \(error.message). Give \
         the folders of CUDA's libraries, or let the model run on KIND_CPU
         """)
     }

@@ -48,11 +48,11 @@ final class Runtime: @unchecked Sendable {
   ) throws(InferenceError) {
     var api = OrtAPI()
     var version: UnsafePointer<CChar>?
-    var refusals: [String] = []
+    var refusals = LibraryRefusals()
     var opened: String?
     for path in search.paths where opened == nil {
       if let reason = ort_open(path, &api, &version) {
-        refusals.append("\(path) (\(String(cString: reason)))")
+        refusals.add(path, reason: String(cString: reason))
         free(reason)
       } else {
         opened = path
@@ -61,7 +61,7 @@ final class Runtime: @unchecked Sendable {
     guard let opened, let version else {
       throw .unavailable(
         """
-        no usable ONNX Runtime library; tried \(search.origin): \(refusals.joined(separator: ", ")). \
+        no usable ONNX Runtime library; tried \(search.origin): \(refusals.text). \
         Run Tools/fetch-onnxruntime, or set \(LibrarySearch.variable) to a libonnxruntime.so of version \
         1.\(ORT_OLDEST_API_VERSION) or later, or to its folder
         """)

@@ -18,7 +18,7 @@ extension Runtime {
       try apply(settings, name: name, to: raw)
       if case .cuda(let index) = settings.device {
         preloadCUDA(from: cudaLibraryFolders)
-        try appendCUDA(to: raw, device: index, options: settings.cudaOptions, model: name)
+        try appendCUDA(to: raw, device: index, options: settings.cudaOptions)
       }
       return raw
     } catch {
@@ -41,13 +41,13 @@ extension Runtime {
         try api.check(api.AddSessionConfigEntry(raw, "session.record_ep_graph_assignment_info", "1"))
       }
     } catch {
-      throw .internal("model '\(name)': ONNX Runtime refuses a setting: \(error.message)")
+      throw .internal("ONNX Runtime refuses a setting: \(error.message)")
     }
     for (key, value) in settings.entries {
       do throws(OrtError) {
         try api.check(api.AddSessionConfigEntry(raw, key, value))
       } catch {
-        throw .invalidArgument("model '\(name)': ONNX Runtime refuses parameter '\(key)': \(error.message)")
+        throw .invalidArgument("ONNX Runtime refuses parameter '\(key)': \(error.message)")
       }
     }
   }

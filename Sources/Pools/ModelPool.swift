@@ -79,9 +79,7 @@ package final class ModelPool: @unchecked Sendable {
     policy = BatchPolicy(
       maxBatchSize: maxBatchSize, dynamicBatching: configuration.dynamicBatching,
       queueLimit: limits.maxQueuedRequests)
-    let suggested = max(model.suggestedInstanceCount, 1)
-    let configured = configuration.instanceGroups.reduce(0) { $0 + ($1.count > 0 ? $1.count : suggested) }
-    instanceCount = configured > 0 ? configured : suggested
+    instanceCount = ModelPool.instanceCount(of: configuration, for: model)
     replyOrder = configuration.dynamicBatching?.preserveOrdering == true ? ReplyOrder() : nil
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(version.utf8.count, 1), alignment: 1)
     bytes.copyBytes(from: version.utf8)
@@ -89,6 +87,16 @@ package final class ModelPool: @unchecked Sendable {
     instanceConditions = (0..<instanceCount).map { _ in Condition() }
     state = .allocate(capacity: 1)
     state.initialize(to: PoolState(queue: BatchQueue(policy: policy), instanceCount: instanceCount))
+  }
+
+  /// Most instances of one deployment that a configuration may ask for: each is a thread.
+  package static let instanceLimit = 1024
+
+  /// How many instances a configuration asks for; where it does not say, what the model suggests, within the limit.
+  package static func instanceCount(of configuration: ModelConfiguration, for model: any LoadedModel) -> Int {
+    let suggested = min(max(model.suggestedInstanceCount, 1), instanceLimit)
+    let configured = configuration.instanceGroups.reduce(0) { $0 + ($1.count > 0 ? $1.count : suggested) }
+    return configured > 0 ? configured : suggested
   }
 
   deinit {

@@ -55,6 +55,26 @@ private func refusal(_ model: ModelSignature, _ change: (inout ModelConfiguratio
   #expect(completed.maxBatchSize == 16 && completed.dynamicBatching == nil)
 }
 
+@Test func `a preferred batch size is at most max_batch_size`() throws {
+  let cases: [(preferred: [Int], given: Int?, most: Int)] = [([4, 16], 8, 8), ([9], nil, 8), ([1], 0, 0)]
+  for (preferred, given, most) in cases {
+    let message = refusal(batching) {
+      $0.maxBatchSize = given
+      $0.dynamicBatching = DynamicBatching()
+      $0.dynamicBatching?.preferredBatchSizes = preferred
+    }
+    #expect(
+      message == "dynamic_batching.preferred_batch_size has \(preferred.max()!): expected at most \(most), the model's "
+        + "max_batch_size")
+  }
+  let whole = configuration {
+    $0.maxBatchSize = 8
+    $0.dynamicBatching = DynamicBatching()
+    $0.dynamicBatching?.preferredBatchSizes = [4, 8]
+  }
+  #expect(try completion.complete(whole, for: batching).dynamicBatching == whole.dynamicBatching)
+}
+
 @Test func `a max_batch_size of 0 makes axis 0 an axis like others`() throws {
   let completed = try completion.complete(configuration { $0.maxBatchSize = 0 }, for: batching)
   #expect(completed.dynamicBatching == nil)
@@ -91,7 +111,7 @@ private func refusal(_ model: ModelSignature, _ change: (inout ModelConfiguratio
 
 @Test func `what contradicts the model is refused with both sides named`() {
   let datatype = refusal(fixed) { $0.inputs = [TensorMetadata(name: "X", datatype: .int8, shape: [2, 2])] }
-  #expect(datatype == "model 'm': input 'X' is configured as INT8, and the model has FP32")
+  #expect(datatype == "input 'X' is configured as INT8, and the model has FP32")
   let rank = refusal(batching) {
     $0.maxBatchSize = 4
     $0.outputs = [TensorMetadata(name: "Y", datatype: .fp32, shape: [-1, 10])]

@@ -64,6 +64,17 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
   repository.writeModel("sequences")
   repository.write("sequences/config.pbtxt", "sequence_batching { }")
   repository.link("looped", to: "looped")
+  repository.writeModel("crowded")
+  repository.write("crowded/config.pbtxt", "instance_group { count: 1000 } instance_group { count: 25 }")
+  repository.writeModel("misplaced")
+  repository.write("misplaced/config.pbtxt", "instance_group { } instance_group { kind: KIND_CPU gpus: [0, 2] }")
+  repository.makeDirectory("loopedversion")
+  repository.link("loopedversion/1", to: "1")
+  repository.makeDirectory("loopedfile/1")
+  repository.link("loopedfile/1/model.script", to: "model.script")
+  repository.writeModel("twoloops")
+  repository.write("twoloops/config.pbtxt", "backend: \"scripted\"")
+  repository.link("twoloops/2", to: "2")
   repository.writeModel("unlabelled")
   repository.write(
     "unlabelled/config.pbtxt", #"output { name: "Y" data_type: TYPE_FP32 dims: 2 label_filename: "no.txt" }"#)
@@ -80,6 +91,12 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
     "fileless": "no version directory holds a file that a known backend looks for: 'model.script' (scripted)",
     "failing": "load failed for model 'failing': version 1: it is cursed",
     "sequences": "'sequence_batching' is set: this server does not support that",
+    "crowded": "version 1: instance_group asks for 1025 instances in all; the limit is 1024",
+    "misplaced": "config.pbtxt: instance_group[1] has kind KIND_CPU and gpus [0, 2]: expected no gpus, because its "
+      + "instances run on the CPU",
+    "loopedversion": "can't look at '\(repository.path)/loopedversion/1/model.script': Too many levels",
+    "loopedfile": "can't look at '\(repository.path)/loopedfile/1/model.script': Too many levels",
+    "twoloops": "version 2: can't look at '\(repository.path)/twoloops/2/model.script': Too many levels",
     "looped": "/looped': Too many levels of symbolic links",
     "unlabelled": "no.txt': No such file or directory",
   ]

@@ -57,6 +57,20 @@ private func refusal(
   }
 }
 
+@Test func `a long name is cut where a character ends`() throws {
+  var stranger = text()
+  for (name, kept) in [
+    (String(repeating: "n", count: 100), String(repeating: "n", count: 100)),
+    (String(repeating: "n", count: 10_000), String(repeating: "n", count: 100) + "…"),
+    ("x" + String(repeating: "é", count: 50), "x" + String(repeating: "é", count: 49) + "…"),
+    ("xy" + String(repeating: "🜁", count: 50), "xy" + String(repeating: "🜁", count: 24) + "…"),
+  ] {
+    stranger.name = name
+    let message = try refusal([input0(), input1(), stranger])
+    #expect(message?.hasPrefix("input '\(kept)' is not one of the model's") == true)
+  }
+}
+
 @Test func `an input that is unknown, missing or double is named`() throws {
   let takes = "'INPUT0', 'INPUT1', 'TEXT'"
   var stranger = text()

@@ -31,6 +31,14 @@ struct LibraryTests {
     }
   }
 
+  @Test func `a reason that several places share is said once`() {
+    var refusals = LibraryRefusals()
+    refusals.add("/a/x.so", reason: "/a/x.so: cannot open shared object file")
+    refusals.add("x.so", reason: "x.so: cannot open shared object file")
+    refusals.add("y.so", reason: "file too short")
+    #expect(refusals.text == "/a/x.so, x.so (cannot open shared object file), y.so (file too short)")
+  }
+
   @Test func `another library than ONNX Runtime is refused`() async {
     await #expect(processExitsWith: .success) {
       var options = ONNXOptions()
@@ -56,8 +64,8 @@ struct LibraryTests {
       do throws(InferenceError) {
         _ = try ONNXBackend().openLibrary()
       } catch {
-        #expect(error.message.contains("/libonnxruntime.so.1 ("))
-        #expect(error.message.contains(" libonnxruntime.so.1 ("))
+        #expect(error.message.contains("/libonnxruntime.so.1, "))
+        #expect(error.message.contains(", libonnxruntime.so.1, libonnxruntime.so ("))
       }
     }
   }

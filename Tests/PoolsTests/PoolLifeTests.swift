@@ -31,6 +31,16 @@ import Testing
   #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }
 
+@Test func `a model's suggestion stays within the limit, and a configuration's number is counted as it is`() {
+  let model = ScriptedModel(.numbers, instances: 5000)
+  var configuration = ModelConfiguration(name: "scripted")
+  #expect(ModelPool.instanceCount(of: configuration, for: model) == ModelPool.instanceLimit)
+  var group = InstanceGroup()
+  group.count = 1_000_000
+  configuration.instanceGroups = [group, InstanceGroup()]
+  #expect(ModelPool.instanceCount(of: configuration, for: model) == 1_000_000 + ModelPool.instanceLimit)
+}
+
 @Test func `an instance that cannot be made fails the start and takes the others with it`() throws {
   let model = ScriptedModel(.numbers, failingInstance: 2)
   let pool = ModelPool.made(model, instances: 4)
