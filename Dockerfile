@@ -36,6 +36,7 @@ USER apus
 EXPOSE 8001
 # The server drains on SIGTERM: health turns NOT_SERVING, calls in hand finish, then it ends with 0.
 STOPSIGNAL SIGTERM
+# 0 when the server is ready, another status when it is not or does not answer.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["apus", "status"]
 ENTRYPOINT ["apus"]
 CMD ["serve", "--model-repository", "/models"]

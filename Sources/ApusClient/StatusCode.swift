@@ -1,7 +1,7 @@
 /// How a call ended, as a number that every gRPC implementation shares.
 ///
 /// Source: gRPC, "Status codes and their use in gRPC" (statuscodes.md).
-public enum StatusCode: Int, Sendable, Hashable, CaseIterable {
+public enum StatusCode: Int, Sendable, Hashable, CaseIterable, CustomStringConvertible {
   case ok = 0
   case cancelled = 1
   case unknown = 2
@@ -19,6 +19,29 @@ public enum StatusCode: Int, Sendable, Hashable, CaseIterable {
   case unavailable = 14
   case dataLoss = 15
   case unauthenticated = 16
+
+  /// As gRPC spells it, such as `INVALID_ARGUMENT`.
+  public var description: String {
+    switch self {
+    case .ok: "OK"
+    case .cancelled: "CANCELLED"
+    case .unknown: "UNKNOWN"
+    case .invalidArgument: "INVALID_ARGUMENT"
+    case .deadlineExceeded: "DEADLINE_EXCEEDED"
+    case .notFound: "NOT_FOUND"
+    case .alreadyExists: "ALREADY_EXISTS"
+    case .permissionDenied: "PERMISSION_DENIED"
+    case .resourceExhausted: "RESOURCE_EXHAUSTED"
+    case .failedPrecondition: "FAILED_PRECONDITION"
+    case .aborted: "ABORTED"
+    case .outOfRange: "OUT_OF_RANGE"
+    case .unimplemented: "UNIMPLEMENTED"
+    case .internal: "INTERNAL"
+    case .unavailable: "UNAVAILABLE"
+    case .dataLoss: "DATA_LOSS"
+    case .unauthenticated: "UNAUTHENTICATED"
+    }
+  }
 
   /// What an answer without `grpc-status` means: something between here and the server spoke plain HTTP.
   ///

@@ -54,8 +54,19 @@ public struct Tensor: Sendable, Hashable {
     self.bytes = bytes
   }
 
-  /// Product of the shape: 1 for a scalar.
-  public var elementCount: Int { shape.reduce(1) { $0 * Int($1) } }
+  /// Product of the shape: 1 for a scalar. Nil for a shape that no tensor has: with a length below 0, or with more
+  /// elements than fit an `Int`. Servers send what they like.
+  public var elementCount: Int? {
+    if shape.contains(where: { $0 < 0 }) { return nil }
+    if shape.contains(0) { return 0 }
+    var product = 1
+    for length in shape {
+      let (next, overflow) = product.multipliedReportingOverflow(by: Int(length))
+      guard !overflow else { return nil }
+      product = next
+    }
+    return product
+  }
 }
 
 /// A setting of a request, an output or an answer.

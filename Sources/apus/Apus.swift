@@ -18,7 +18,7 @@ internal import ArgumentParser
 
       EXIT STATUS:
         0    done
-        1    the server or the request failed
+        1    the server or the request failed, or the server is not ready
         64   wrong usage: an option, a value or the configuration file
         69   the server can't be reached
       """,

@@ -21,14 +21,17 @@ struct ClientOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The key of that certificate, PEM.", valueName: "file"))
   var key: String?
 
-  @Option(help: ArgumentHelp("How long the answer may take.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("How long the answer may take.", valueName: "time"),
+    transform: TimeSpan.parse)
   var timeout = TimeSpan(seconds: 60)
 
   func validate() throws {
     if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key go together") }
   }
 
-  func makeClient() throws(ClientError) -> InferenceClient {
+  /// - Throws: `UsageError` for an address or a file that can't be used. Nothing is connected yet.
+  func makeClient() throws(UsageError) -> InferenceClient {
     var options = ChannelOptions()
     if tls || ca != nil || certificate != nil {
       var tls = TLSOptions()
@@ -38,7 +41,12 @@ struct ClientOptions: ParsableArguments {
       options.tls = tls
     }
     let environment = ProcessInfo.processInfo.environment["APUS_SERVER"]
-    let client = try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
+    let client: InferenceClient
+    do throws(ClientError) {
+      client = try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
+    } catch {
+      throw UsageError(error.message)
+    }
     client.timeout = timeout.duration
     return client
   }

@@ -1,6 +1,7 @@
 internal import ApusClient
 internal import ArgumentParser
 internal import Foundation
+internal import Inference
 
 /// What `apus` ends with. Source of the numbers over 1: sysexits.h.
 enum ExitStatus {
@@ -20,6 +21,9 @@ enum ExitStatus {
       throw usage
     }
   }
+
+  /// What went wrong, without the server's own word for the kind of error.
+  static func text(of error: any Error) -> String { (error as? InferenceError)?.message ?? "\(error)" }
 
   /// Writes a line to standard error.
   static func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }

@@ -18,7 +18,7 @@ package indirect enum JSONValue: Hashable, Sendable, Codable {
     do {
       self = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
     } catch {
-      throw UsageError("\(source): not JSON: \(JSONValue.reason(of: error))")
+      throw UsageError("\(source): not JSON: \(JSONValue.fault(in: text))")
     }
   }
 
@@ -79,9 +79,27 @@ package indirect enum JSONValue: Hashable, Sendable, Codable {
     }
   }
 
-  private static func reason(of error: any Error) -> String {
-    guard case DecodingError.dataCorrupted(let context) = error else { return "\(error)" }
-    let inner = context.underlyingError as NSError?
-    return inner?.userInfo["NSDebugDescription"] as? String ?? context.debugDescription
+  /// What is wrong with a text that the decoder refused, and where: the decoder itself says neither.
+  private static func fault(in text: String) -> String {
+    do {
+      _ = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+      return "its values can't be read"
+    } catch {
+      let words = ((error as NSError).userInfo["NSDebugDescription"] as? String ?? "\(error)").split(separator: " ")
+      if words.first == "Number", words.count > 1 { return "\(words[1]) is out of range of 64-bit floats" }
+      if words.first == "Unexpected" { return "something is missing at its end: \(excerpt(text.suffix(20), of: text))" }
+      guard let offset = words.last.flatMap({ Int($0.filter(\.isNumber)) }), offset < text.utf8.count else {
+        return words.joined(separator: " ")
+      }
+      let place = text.utf8.index(text.utf8.startIndex, offsetBy: offset)
+      let line = text[..<place].split(separator: "\n", omittingEmptySubsequences: false)
+      let column = (line.last?.count ?? 0) + 1
+      return "line \(line.count), column \(column): \(excerpt(text[place...].prefix(20), of: text))"
+    }
+  }
+
+  private static func excerpt(_ part: Substring, of text: String) -> String {
+    let before = part.startIndex == text.startIndex ? "" : "…"
+    return "'\(before)\(part)\(part.endIndex == text.endIndex ? "" : "…")'"
   }
 }

@@ -57,7 +57,8 @@ struct ModelsCommand: ParsableCommand {
 
   struct Unload: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Take a model out of service; requests that it has are still answered.")
+      abstract: "Take a model out of service; requests that it has are still answered.",
+      discussion: "A model that was not loaded is no error: it is said, and the status is 0.")
 
     @Argument(help: "The model.")
     var model: String
@@ -66,8 +67,13 @@ struct ModelsCommand: ParsableCommand {
 
     func run() throws {
       try ExitStatus.report {
-        try client.makeClient().unload(model)
-        ExitStatus.say("\(model) is unloaded")
+        let client = try client.makeClient()
+        // The server takes an unload of anything, as Triton does: a mistyped name would pass for success.
+        let wasInService = try client.repositoryIndex().contains { entry in
+          entry.name == model && ["READY", "LOADING", "UNLOADING"].contains(entry.state)
+        }
+        try client.unload(model)
+        ExitStatus.say(wasInService ? "\(model) is unloaded" : "\(model) was not loaded")
       }
     }
   }

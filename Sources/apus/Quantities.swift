@@ -1,8 +1,14 @@
-internal import ArgumentParser
-
 /// A length of time as people write it: `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
-package struct TimeSpan: Hashable, Sendable, ExpressibleByArgument {
+package struct TimeSpan: Hashable, Sendable {
   package var duration: Duration
+
+  static let form = "expected a time with its unit: 500ms, 10s, 2m or 1h"
+
+  /// For options: says what was expected instead of that something else was found.
+  static func parse(_ text: String) throws(UsageError) -> TimeSpan {
+    guard let span = TimeSpan(argument: text) else { throw UsageError(form) }
+    return span
+  }
 
   package init(seconds: Int64) { duration = .seconds(seconds) }
 
@@ -33,8 +39,16 @@ extension TimeSpan: CustomStringConvertible {
 }
 
 /// A size in bytes as people write it: `4096`, `64KiB`, `64MiB`, `2GiB`.
-package struct ByteCount: Hashable, Sendable, ExpressibleByArgument {
+package struct ByteCount: Hashable, Sendable {
   package var bytes: Int
+
+  static let form = "expected bytes, or a size with its unit: 4096, 64KiB, 64MiB or 2GiB"
+
+  /// For options: says what was expected instead of that something else was found.
+  static func parse(_ text: String) throws(UsageError) -> ByteCount {
+    guard let size = ByteCount(argument: text) else { throw UsageError(form) }
+    return size
+  }
 
   /// Nil if `text` is no whole number with one of the units, or with none.
   package init?(argument text: String) {

@@ -8,6 +8,8 @@ struct StatusCommand: ParsableCommand {
     commandName: "status",
     abstract: "Show whether a server is ready, and what its models have done.",
     discussion: """
+      The exit status is 0 when the server is ready, and 1 when it is not: a health check needs no more.
+
       Queue and compute are means over a model's requests since it was loaded.
 
       EXAMPLES:
@@ -28,6 +30,10 @@ struct StatusCommand: ParsableCommand {
         server: server, isLive: try client.serverLive(), isReady: try client.serverReady(),
         models: try client.modelStatistics())
       print(json ? try status.json.text() : status.readable)
+      if !status.isReady {
+        ExitStatus.say("apus: the server is not ready")
+        throw ExitStatus.failed
+      }
     }
   }
 }

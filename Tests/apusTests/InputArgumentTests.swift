@@ -39,6 +39,21 @@ import apus
     #expect(wrong?.message == "\(path) has 24 bytes; shape [2, 2] of FP32 takes 16")
   }
 
+  @Test func `a shape that can't be counted is refused by name`() throws {
+    let path = try file(".bin", [0, 0])
+    for argument in ["x:9999999999,9999999999=[1]", "x:9999999999,9999999999=@\(path)"] {
+      let error = #expect(throws: UsageError.self) { try InputArgument.tensor(argument, model: model) }
+      #expect(error?.message.hasPrefix("shape [9999999999, 9999999999] is too large") == true)
+    }
+    // Its elements can be counted; their bytes can't.
+    let error = #expect(throws: UsageError.self) {
+      try InputArgument.tensor("x:4611686018427387904,1=@\(path)", model: model)
+    }
+    #expect(error?.message.hasPrefix("shape [4611686018427387904, 1] is too large") == true)
+    #expect(TensorShape.fit(4, into: [-1, 9_999_999_999, 9_999_999_999]) == nil)
+    #expect(try TensorShape.elementCount([9_999_999_999, 9_999_999_999, 0]) == 0)
+  }
+
   @Test func `a NumPy file brings its shape, and must have the input's datatype`() throws {
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }"
     let path = try file(".npy", npy(header, [0, 0, 128, 63, 0, 0, 0, 64]))
@@ -74,6 +89,10 @@ import apus
       (
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", [0]),
         "a.npy: shape [2] of FP32 takes 8 bytes, found 1"
+      ),
+      (
+        npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 9999999999), }", []),
+        "shape [9999999999, 9999999999] is too large"
       ),
       (npy("{'descr': '<f4'}", []), "a.npy: the header lacks"),
       (Array(npy("{'descr': '<f4'}", []).dropLast(3)), "a.npy is cut short in its header"),

@@ -10,6 +10,25 @@ import apus
     return try Tensor(try JSONValue(parsing: json, from: "here"), as: metadata, shape: shape)
   }
 
+  @Test func `what is no JSON is refused with its place`() {
+    let cases = [
+      ("[1e400]", "here: not JSON: 1e400 is out of range of 64-bit floats"),
+      ("[1,", "here: not JSON: something is missing at its end: '[1,'"),
+      ("[1 2]", "here: not JSON: line 1, column 4: '…2]'"),
+      ("[1,\n 2,\n oops]", "here: not JSON: line 3, column 2: '…oops]'"),
+    ]
+    for (text, message) in cases {
+      #expect(#expect(throws: UsageError.self) { try tensor(text, .fp64, [-1]) }?.message == message)
+    }
+  }
+
+  @Test func `a number that the datatype can't hold is refused`() {
+    for (text, datatype) in [("[1e39]", .fp32), ("[65520]", .fp16), ("[256]", .uint8)] as [(String, Datatype)] {
+      #expect(throws: UsageError.self) { try tensor(text, datatype, [-1]) }
+    }
+    #expect(throws: Never.self) { try tensor(#"["Infinity"]"#, .fp32, [-1]) }
+  }
+
   @Test func `nesting is the shape`() throws {
     let made = try tensor("[[1, 2.5, 3], [4, 5, 6]]", .fp32, [-1, -1])
     #expect(made.shape == [2, 3])

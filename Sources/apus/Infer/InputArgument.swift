@@ -47,7 +47,7 @@ package enum InputArgument {
           "\(path) holds \(array.datatype.rawValue); input \(metadata.name) is \(metadata.datatype.rawValue)")
       }
       let resolved = shape ?? array.shape
-      guard TensorShape.elementCount(resolved) == TensorShape.elementCount(array.shape) else {
+      guard try TensorShape.elementCount(resolved) == TensorShape.elementCount(array.shape) else {
         throw UsageError(
           "\(path) has shape \(TensorShape.describe(array.shape)), which does not fill "
             + TensorShape.describe(resolved))
@@ -68,10 +68,11 @@ package enum InputArgument {
           + "(\(metadata.datatype.rawValue) \(TensorShape.describe(metadata.shape))); give it as "
           + "\(metadata.name):SHAPE=@\(path)")
     }
-    if let size, TensorShape.elementCount(resolved) * size != bytes.count {
+    let expected = try TensorShape.byteCount(resolved, of: metadata.datatype)
+    if size != nil, expected != bytes.count {
       throw UsageError(
         "\(path) has \(bytes.count) bytes; shape \(TensorShape.describe(resolved)) of \(metadata.datatype.rawValue) "
-          + "takes \(TensorShape.elementCount(resolved) * size)")
+          + "takes \(expected)")
     }
     return Tensor(name: metadata.name, datatype: metadata.datatype, shape: resolved, bytes: bytes)
   }

@@ -33,7 +33,7 @@ package struct NumPyFile {
       throw UsageError("\(name) is in Fortran order; save numpy.ascontiguousarray(...)")
     }
     bytes = Array(file[(start + headerCount)...])
-    let expected = TensorShape.elementCount(shape) * (datatype.byteSize ?? 1)
+    let expected = try TensorShape.byteCount(shape, of: datatype)
     guard bytes.count == expected else {
       throw UsageError(
         "\(name): shape \(TensorShape.describe(shape)) of \(datatype.rawValue) takes \(expected) bytes, found "

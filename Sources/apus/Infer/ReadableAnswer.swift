@@ -17,7 +17,7 @@ extension InferResponse {
 extension Tensor {
   func readable(most: Int) -> String {
     let values = jsonElements
-    guard values.count == elementCount else { return "\(bytes.count) bytes, which are not \(elementCount) elements" }
+    guard values.count == elementCount else { return "\(bytes.count) bytes, which do not fill that shape" }
     return nested(values[...], shape[...], most)
   }
 

@@ -11,10 +11,10 @@ extension Tensor {
     var elements: [JSONValue] = []
     let nested = try Tensor.flatten(json, into: &elements, at: metadata.name)
     let resolved = shape ?? Tensor.shape(nested, elements.count, metadata)
-    guard TensorShape.elementCount(resolved) == elements.count else {
+    let expected = try TensorShape.elementCount(resolved)
+    guard expected == elements.count else {
       throw UsageError(
-        "\(metadata.name): \(elements.count) elements; shape \(TensorShape.describe(resolved)) has "
-          + "\(TensorShape.elementCount(resolved))")
+        "\(metadata.name): \(elements.count) elements; shape \(TensorShape.describe(resolved)) has \(expected)")
     }
     self = try ElementWriter(metadata.name, metadata.datatype).tensor(elements, resolved)
   }
@@ -72,8 +72,8 @@ private struct ElementWriter {
     case .int16: Tensor(name: name, try map(elements, integer) as [Int16], shape: shape)
     case .int32: Tensor(name: name, try map(elements, integer) as [Int32], shape: shape)
     case .int64: Tensor(name: name, try map(elements, integer) as [Int64], shape: shape)
-    case .fp16: Tensor(name: name, try map(elements, double).map(Float16.init), shape: shape)
-    case .fp32: Tensor(name: name, try map(elements, double).map(Float.init), shape: shape)
+    case .fp16: Tensor(name: name, try map(elements, half), shape: shape)
+    case .fp32: Tensor(name: name, try map(elements, single), shape: shape)
     case .fp64: Tensor(name: name, try map(elements, double), shape: shape)
     case .bytes: Tensor(name: name, try map(elements, string), shape: shape)
     case .bf16: bfloat16(try map(elements, double), shape)
@@ -125,6 +125,18 @@ private struct ElementWriter {
     case .string("-Infinity"): -.infinity
     default: nil
     }
+  }
+
+  private func single(_ value: JSONValue) -> Float? {
+    guard let wide = double(value) else { return nil }
+    let narrow = Float(wide)
+    return narrow.isInfinite && wide.isFinite ? nil : narrow
+  }
+
+  private func half(_ value: JSONValue) -> Float16? {
+    guard let wide = double(value) else { return nil }
+    let narrow = Float16(wide)
+    return narrow.isInfinite && wide.isFinite ? nil : narrow
   }
 
   private func string(_ value: JSONValue) -> String? {

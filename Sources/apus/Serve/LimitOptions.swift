@@ -8,56 +8,79 @@ internal import Transport
 /// What clients may take of the server, and for how long. See `ServerLimits`.
 struct LimitOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Largest message, before and after decompression. (default: 256MiB)", valueName: "size"))
+    help: ArgumentHelp("Largest message, before and after decompression. (default: 256MiB)", valueName: "size"),
+    transform: ByteCount.parse)
   var maxMessageBytes: ByteCount?
 
   @Option(
-    help: ArgumentHelp("Messages and unsent answers held by the whole server. (default: 2GiB)", valueName: "size"))
+    help: ArgumentHelp("Messages and unsent answers held by the whole server. (default: 2GiB)", valueName: "size"),
+    transform: ByteCount.parse)
   var memoryBytes: ByteCount?
 
-  @Option(help: ArgumentHelp("The same for one connection. (default: 256MiB)", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("The same for one connection. (default: 256MiB)", valueName: "size"),
+    transform: ByteCount.parse)
   var connectionBytes: ByteCount?
 
   @Option(help: ArgumentHelp("Calls open at once on one connection. (default: 1000)", valueName: "n"))
   var maxConcurrentStreams: Int?
 
-  @Option(help: ArgumentHelp("Largest list of headers. (default: 16KiB)", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Largest list of headers. (default: 16KiB)", valueName: "size"),
+    transform: ByteCount.parse)
   var maxHeaderListBytes: ByteCount?
 
-  @Option(help: ArgumentHelp("Bytes of one call that may be sent ahead. (default: 16777215)", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Bytes of one call that may be sent ahead. (default: 16777215)", valueName: "size"),
+    transform: ByteCount.parse)
   var streamWindowBytes: ByteCount?
 
-  @Option(help: ArgumentHelp("Bytes of one connection that may be sent ahead. (default: 64MiB)", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Bytes of one connection that may be sent ahead. (default: 64MiB)", valueName: "size"),
+    transform: ByteCount.parse)
   var connectionWindowBytes: ByteCount?
 
   @Option(help: ArgumentHelp("Connections open at once on one event loop. (default: 10000)", valueName: "n"))
   var maxConnections: Int?
 
-  @Option(help: ArgumentHelp("From a new connection to the end of its handshake. (default: 10s)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("From a new connection to the end of its handshake. (default: 10s)", valueName: "time"),
+    transform: TimeSpan.parse)
   var handshakeTimeout: TimeSpan?
 
   @Option(
-    help: ArgumentHelp("A connection without calls is closed after this; 0: never. (default: 10m)", valueName: "time"))
+    help: ArgumentHelp("A connection without calls is closed after this; 0: never. (default: 10m)", valueName: "time"),
+    transform: TimeSpan.parse)
   var idleTimeout: TimeSpan?
 
-  @Option(help: ArgumentHelp("A silent client is pinged after this; 0: never. (default: 1m)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("A silent client is pinged after this; 0: never. (default: 1m)", valueName: "time"),
+    transform: TimeSpan.parse)
   var keepaliveTime: TimeSpan?
 
-  @Option(help: ArgumentHelp("How long the answer to a ping may take. (default: 20s)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("How long the answer to a ping may take. (default: 20s)", valueName: "time"),
+    transform: TimeSpan.parse)
   var keepaliveTimeout: TimeSpan?
 
   @Option(
-    help: ArgumentHelp("Clients that ping more often than this are turned away. (default: 10s)", valueName: "time"))
+    help: ArgumentHelp("Clients that ping more often than this are turned away. (default: 10s)", valueName: "time"),
+    transform: TimeSpan.parse)
   var minPingInterval: TimeSpan?
 
-  @Option(help: ArgumentHelp("A connection is closed at this age; 0: never. (default: 0)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("A connection is closed at this age; 0: never. (default: 0)", valueName: "time"),
+    transform: TimeSpan.parse)
   var maxConnectionAge: TimeSpan?
 
-  @Option(help: ArgumentHelp("What its calls get to finish then. (default: 30s)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("What its calls get to finish then. (default: 30s)", valueName: "time"),
+    transform: TimeSpan.parse)
   var maxConnectionAgeGrace: TimeSpan?
 
   @Option(
-    help: ArgumentHelp("How long a half-sent message or an answer may rest. (default: 1m)", valueName: "time"))
+    help: ArgumentHelp("How long a half-sent message or an answer may rest. (default: 1m)", valueName: "time"),
+    transform: TimeSpan.parse)
   var stallTimeout: TimeSpan?
 
   @Option(help: ArgumentHelp("Inference requests in hand of the whole server. (default: 100000)", valueName: "n"))

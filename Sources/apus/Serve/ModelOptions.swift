@@ -20,7 +20,8 @@ struct ModelOptions: ParsableArguments {
   var modelControl: Bool?
 
   @Option(
-    help: ArgumentHelp("How often to look for changes in the repositories; 0: never. (default: 0)", valueName: "time"))
+    help: ArgumentHelp("How often to look for changes in the repositories; 0: never. (default: 0)", valueName: "time"),
+    transform: TimeSpan.parse)
   var pollInterval: TimeSpan?
 
   @Option(help: ArgumentHelp("Models that load at the same time. (default: 4)", valueName: "n"))

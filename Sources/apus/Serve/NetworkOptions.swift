@@ -36,11 +36,13 @@ struct NetworkOptions: ParsableArguments {
       valueName: "encoding"))
   var responseCompression: Compression?
 
-  @Option(help: ArgumentHelp("What running calls get to finish after SIGTERM. (default: 30s)", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("What running calls get to finish after SIGTERM. (default: 30s)", valueName: "time"),
+    transform: TimeSpan.parse)
   var drainGrace: TimeSpan?
 
   @Option(
-    help: ArgumentHelp("trace, debug, info, warning or error. (default: info)", valueName: "level"))
+    help: ArgumentHelp("The least that is worth a line. (default: info)", valueName: "level"))
   var logLevel: LogLevel?
 
   @Option(help: ArgumentHelp("Log lines as text or json. (default: text)", valueName: "format"))
@@ -107,4 +109,7 @@ extension SocketAddress: ExpressibleByArgument {
 
 extension LogLevel: ExpressibleByArgument {
   package init?(argument text: String) { self.init(word: text) }
+
+  // By default these would be the raw values, which are numbers.
+  package static var allValueStrings: [String] { allCases.map(\.word) }
 }

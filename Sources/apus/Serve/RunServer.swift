@@ -15,7 +15,7 @@ func runServer(_ configuration: ServerConfiguration) throws {
     do {
       try await server.loadModels()
     } catch {
-      ExitStatus.say("apus: \(error)")
+      ExitStatus.say("apus: \(ExitStatus.text(of: error))")
       exit(ExitStatus.failed.rawValue)
     }
   }

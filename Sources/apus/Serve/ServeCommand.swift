@@ -20,9 +20,11 @@ struct ServeCommand: ParsableCommand {
 
       EXAMPLES:
         apus serve --model-repository models
-        apus serve --model-repository models --listen 127.0.0.1:8001 --listen unix:/run/apus.sock
+        apus serve --model-repository models \\
+          --listen 127.0.0.1:8001 --listen unix:/run/apus.sock
         apus serve --config apus.yaml --log-format json
-        apus serve --model-repository models --tls-certificate server.pem --tls-key server.key
+        apus serve --model-repository models \\
+          --tls-certificate server.pem --tls-key server.key
 
       apus.yaml:
         model-repository: [/srv/models]
@@ -44,7 +46,7 @@ struct ServeCommand: ParsableCommand {
     do {
       try runServer(configuration)
     } catch {
-      ExitStatus.say("apus: \(error)")
+      ExitStatus.say("apus: \(ExitStatus.text(of: error))")
       throw ExitStatus.failed
     }
   }
@@ -59,6 +61,18 @@ struct ServeCommand: ParsableCommand {
     }
     sources.append(try ServeOptions.read(environment: ProcessInfo.processInfo.environment))
     sources.append(options)
-    return try ServeOptions.configuration(from: sources)
+    let configuration = try ServeOptions.configuration(from: sources)
+    try checkRepositories(configuration.modelRepositories)
+    return configuration
+  }
+
+  /// A mistyped path is told of before any address is bound.
+  private func checkRepositories(_ paths: [String]) throws(UsageError) {
+    for path in paths {
+      var isDirectory: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
+        throw UsageError("model repository '\(path)' is not a directory")
+      }
+    }
   }
 }

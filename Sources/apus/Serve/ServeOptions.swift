@@ -34,6 +34,10 @@ package struct ServeOptions: ParsableArguments {
 package struct OptionName: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {
     case value
+    /// A value in the form of `TimeSpan`.
+    case time
+    /// A value in the form of `ByteCount`.
+    case size
     /// Any number of values.
     case list
     /// `--name` or `--no-name`; in files and the environment `true` or `false`.
@@ -51,14 +55,19 @@ extension ServeOptions {
     + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate"]
     .map { OptionName(name: $0, kind: .flag) }
     + [
-      "load-models", "poll-interval", "model-load-threads", "default-max-batch-size", "onnxruntime",
-      "execution-provider", "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate",
-      "tls-key", "tls-client-ca", "response-compression", "drain-grace", "log-level", "log-format",
-      "max-message-bytes", "memory-bytes", "connection-bytes", "max-concurrent-streams", "max-header-list-bytes",
-      "stream-window-bytes", "connection-window-bytes", "max-connections", "handshake-timeout", "idle-timeout",
-      "keepalive-time", "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace",
-      "stall-timeout", "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status",
+      "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
+      "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate", "tls-key", "tls-client-ca",
+      "response-compression", "log-level", "log-format", "max-concurrent-streams", "max-connections",
+      "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status",
     ].map { OptionName(name: $0, kind: .value) }
+    + [
+      "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
+      "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace", "stall-timeout",
+    ].map { OptionName(name: $0, kind: .time) }
+    + [
+      "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
+      "connection-window-bytes",
+    ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.
   ///
@@ -68,7 +77,7 @@ extension ServeOptions {
     switch option.kind {
     case .list:
       arguments = values.flatMap { ["--\(option.name)", $0] }
-    case .value:
+    case .value, .time, .size:
       guard values.count == 1 else { throw UsageError("\(source): expected one value, found \(values.count)") }
       arguments = ["--\(option.name)", values[0]]
     case .flag:
@@ -81,7 +90,12 @@ extension ServeOptions {
     // Alone, so that an error can be laid at this option's door.
     guard (try? parse(arguments)) != nil else {
       let text = values.map { "'\($0)'" }.joined(separator: ", ")
-      throw UsageError("\(source): \(text) is not a value that --\(option.name) takes; see apus serve --help")
+      switch option.kind {
+      case .time: throw UsageError("\(source): found \(text); \(TimeSpan.form)")
+      case .size: throw UsageError("\(source): found \(text); \(ByteCount.form)")
+      case .value, .list, .flag:
+        throw UsageError("\(source): \(text) is not a value that --\(option.name) takes; see apus serve --help")
+      }
     }
     return arguments
   }
