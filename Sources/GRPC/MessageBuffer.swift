@@ -50,7 +50,7 @@ package final class MessageBufferPool {
     for index in 0..<Self.classCount {
       while let block = lists[index].first {
         lists[index].first = block.load(as: UnsafeMutableRawPointer?.self)
-        free(block)
+        Self.free(block, Self.smallest << index)
       }
     }
     lists.deallocate()
@@ -71,8 +71,7 @@ package final class MessageBufferPool {
       keptBytes.pointee -= Self.smallest << sizeClass
       block = free
     } else {
-      let size = sizeClass < Self.classCount ? Self.smallest << sizeClass : needed
-      guard let fresh = aligned_alloc(64, (size + 63) & ~63) else { return nil }
+      guard let fresh = Self.allocate(Self.blockBytes(forByteCount: byteCount)) else { return nil }
       block = fresh
     }
     let start = (64 - lastTensorOffset.pointee) % 64
@@ -84,7 +83,7 @@ package final class MessageBufferPool {
     guard let block = buffer.block else { return }
     let sizeClass = buffer.sizeClass
     guard sizeClass < Self.classCount, keptBytes.pointee + Self.smallest << sizeClass <= keepBytes else {
-      return free(block)
+      return Self.free(block, buffer.blockBytes)
     }
     block.storeBytes(of: lists[sizeClass].first, as: UnsafeMutableRawPointer?.self)
     lists[sizeClass].first = block
@@ -98,6 +97,20 @@ package final class MessageBufferPool {
   package static func blockBytes(forByteCount byteCount: Int) -> Int {
     let sizeClass = sizeClass(of: byteCount + 64)
     return sizeClass < classCount ? smallest << sizeClass : byteCount + 64
+  }
+
+  /// Blocks from here on are mapped by themselves, so that giving one up gives its memory back at once: the C library
+  /// keeps what it is given back for longer than a bound on memory allows.
+  private static let mappedBytes = 256 << 10
+
+  private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    guard byteCount >= mappedBytes else { return aligned_alloc(64, (byteCount + 63) & ~63) }
+    let mapped = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    return mapped == MAP_FAILED ? nil : mapped
+  }
+
+  private static func free(_ block: UnsafeMutableRawPointer, _ byteCount: Int) {
+    if byteCount >= mappedBytes { munmap(block, byteCount) } else { Glibc.free(block) }
   }
 
   private static func sizeClass(of byteCount: Int) -> Int {

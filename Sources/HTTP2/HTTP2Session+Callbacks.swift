@@ -15,6 +15,8 @@ func setCallbacks(_ callbacks: OpaquePointer?) {
   nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, onFrameNotSent)
   nghttp2_session_callbacks_set_send_data_callback(callbacks, sendBody)
   nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
+  nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(callbacks, ignoreChunk)
+  nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, ignoreExtension)
 }
 
 @inline(__always)
@@ -37,6 +39,16 @@ private func onBeginFrame(
     return 0
   }
 }
+
+private func ignoreChunk(
+  _ raw: OpaquePointer?, _ head: UnsafePointer<nghttp2_frame_hd>?, _ bytes: UnsafePointer<UInt8>?, _ count: Int,
+  _ userData: UnsafeMutableRawPointer?
+) -> Int32 { 0 }
+
+private func ignoreExtension(
+  _ raw: OpaquePointer?, _ payload: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ head: UnsafePointer<nghttp2_frame_hd>?, _ userData: UnsafeMutableRawPointer?
+) -> Int32 { Int32(NGHTTP2_ERR_CANCEL.rawValue) }
 
 private func onBeginHeaders(
   _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?

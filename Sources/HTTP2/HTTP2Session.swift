@@ -82,6 +82,8 @@ package final class HTTP2Session {
     defer { nghttp2_option_del(option) }
     nghttp2_option_set_no_auto_window_update(option, 1)
     nghttp2_option_set_no_closed_streams(option, 1)
+    // Every unknown type: to be told of such frames, and count them. ALTSVC and ORIGIN are a server's, and counted too.
+    for type in 0x0a...0xff { nghttp2_option_set_user_recv_extension_type(option, UInt8(type)) }
     nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
 
     var raw: OpaquePointer?
