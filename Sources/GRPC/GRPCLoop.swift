@@ -37,7 +37,7 @@ package final class GRPCLoop {
     self.transport = transport
     self.options = options
     // What is kept for the next message is not in the budget, so it is little against it.
-    buffers = MessageBufferPool(keepBytes: min(64 << 20, transport.limits.memoryBytes / 16))
+    buffers = MessageBufferPool(keepBytes: transport.limits.memoryBytes / 8)
     calls = .allocate(capacity: 1)
     calls.initialize(to: Calls())
   }
