@@ -15,7 +15,10 @@ from server import (APUS, CACHE, PATIENCE, Server, copy_models, environment, fai
 def load(server, name, **parameters):
     request = pb.RepositoryModelLoadRequest(model_name=name)
     for key, value in parameters.items():
-        request.parameters[key].string_param = value
+        if isinstance(value, bytes):
+            request.parameters[key].bytes_param = value
+        else:
+            request.parameters[key].string_param = value
     return server.stub().RepositoryModelLoad(request, timeout=PATIENCE)
 
 
@@ -263,6 +266,25 @@ def test_a_broken_model_never_keeps_the_others_from_serving(tmp_path, damage):
     finally:
         for path in (repository / "broken").rglob("*"):
             path.chmod(0o755)
+
+
+def test_a_full_disk_at_load_is_named_and_costs_only_that_load(tmp_path, monkeypatch):
+    """A load that brings its own file has to put it somewhere: here a disk of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("this user may not mount a small disk")
+    monkeypatch.setenv("TMPDIR", str(disk))
+    try:
+        with Server(copy_models(tmp_path / "models", "simple")) as server:
+            error = load_failure(
+                server, "simple", config='{"name": "simple"}', **{"file:1/model.onnx": bytes(1 << 20)})
+            assert "No space left on device" in error.details() and "model.onnx" in error.details()
+            server.assert_serves()
+            assert not list(disk.rglob("*.onnx")), "what was written of it is gone"
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
 
 
 @pytest.mark.parametrize("name", ["tensor_list", "complex_numbers", "many_outputs", "weights_elsewhere"])
