@@ -19,18 +19,19 @@ package final class Connection: EventSource {
 
   package enum State { case handshake, preface, open, draining, closed }
   var state: State
-  private var socket: Socket
-  private let tls: TLSStream?
+  var socket: Socket
+  let tls: TLSStream?
   private let handler: any ConnectionHandler
-  private var registration: EventLoop.Registration?
-  private var pending = PendingOutput()
+  var registration: EventLoop.Registration?
+  var pending = PendingOutput()
   /// Whether the peer's first bytes were HTTP/2's.
-  private var speaksHTTP2 = false
-  private var isDirty = false
-  private var interest: Readiness = .readable
-  private var mustCloseAfterFlush = false
+  var speaksHTTP2 = false
+  var isDirty = false
+  var interest: Readiness = .readable
+  var mustCloseAfterFlush = false
   /// TLS may have to read before it can write, and the reverse.
-  private var writeAwaitsInput = false
+  var writeAwaitsInput = false
+  var lastFlushBytes = 0
   private var readAwaitsOutput = false
 
   var clock: ConnectionClock
@@ -39,9 +40,12 @@ package final class Connection: EventSource {
   /// Bytes of complete requests and uncollected answers, as the handler counts them.
   private var heldBytes = 0
   /// What the server's memory budget was told of `pending`.
-  private var countedPendingBytes = 0
+  var countedPendingBytes = 0
   /// Connection window kept back while `heldBytes` is over the limit.
   private var withheldWindow = 0
+
+  /// A peer that is gone is an error to handle, not a signal.
+  static let noSignal = Int32(MSG_NOSIGNAL)
 
   /// Takes over an accepted socket and registers it with the loop, which keeps the connection until it is closed.
   static func open(
@@ -162,12 +166,12 @@ package final class Connection: EventSource {
       "HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Type: text/plain; charset=utf-8\r\n"
       + "Content-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)"
     Array(answer.utf8).withUnsafeBytes { bytes in
-      if let tls { _ = tls.write(bytes) } else { _ = send(socket.descriptor, bytes.baseAddress, bytes.count, noSignal) }
+      if let tls { _ = tls.write(bytes) } else { _ = send(socket.descriptor, bytes.baseAddress, bytes.count, Self.noSignal) }
     }
     close()
   }
 
-  private func processEvents() {
+  func processEvents() {
     session.forEachEvent { event in
       switch event.kind {
       case .pingAcknowledged:
@@ -219,154 +223,6 @@ package final class Connection: EventSource {
     }
   }
 
-  // MARK: Out
-
-  /// Asks for a flush at the end of this turn.
-  package func setNeedsFlush() {
-    guard !isDirty, state != .closed else { return }
-    isDirty = true
-    transport.markDirty(self)
-  }
-
-  func flush() {
-    isDirty = false
-    guard speaksHTTP2, state != .closed, pending.isEmpty else { return }
-    let buffer = transport.output
-    repeat {
-      do {
-        let mayHaveMore = try session.collectOutput(into: buffer)
-        guard write(buffer) else { return close() }
-        processEvents()
-        if !mayHaveMore && !session.wantsToWrite { break }
-      } catch {
-        buffer.reset()  // the next connection's bytes go into it
-        return close()
-      }
-      // What still wants to be written may be blocked by the peer's windows: then nothing was collected.
-    } while pending.isEmpty && lastFlushBytes > 0
-    finishIfDone()
-  }
-
-  private var lastFlushBytes = 0
-
-  /// Writes the buffer; what the socket does not take becomes pending. False if the connection is lost.
-  private func write(_ buffer: OutputBuffer) -> Bool {
-    lastFlushBytes = buffer.byteCount
-    guard !buffer.isEmpty else { return true }
-    clock.lastWriteProgress = transport.loop.now
-    if tls != nil {
-      pending.take(from: buffer, after: 0)
-      return writePending()
-    }
-    let written = withUnsafeTemporaryAllocation(of: iovec.self, capacity: buffer.pieceCount) { vectors in
-      for (index, piece) in buffer.pieces.enumerated() {
-        vectors[index] = iovec(
-          iov_base: UnsafeMutableRawPointer(mutating: piece.bytes.baseAddress), iov_len: piece.bytes.count)
-      }
-      return sendVectors(vectors.baseAddress, buffer.pieceCount)
-    }
-    if written == buffer.byteCount {
-      buffer.reset()
-      return true
-    }
-    guard written >= 0 || errno == EAGAIN || errno == EINTR else {
-      buffer.reset()
-      return false
-    }
-    pending.take(from: buffer, after: max(written, 0))
-    waitToWrite(until: .writable)
-    return true
-  }
-
-  /// Goes on with what is pending when the socket is ready for it.
-  private func waitToWrite(until readiness: Readiness) {
-    writeAwaitsInput = readiness == .readable
-    countPending()
-    setInterest([.readable, readiness])
-    armTimer()
-  }
-
-  /// Counts the bytes that the socket did not take: their calls are over, and count them no more.
-  private func countPending() {
-    let more = (state == .closed ? 0 : pending.byteCount) - countedPendingBytes
-    guard more != 0 else { return }
-    countedPendingBytes += more
-    transport.memory.take(more)
-  }
-
-  private func socketIsWritable() {
-    guard !pending.isEmpty else {
-      if state != .handshake { setInterest(.readable) }
-      return
-    }
-    guard writePending() else { return close() }
-    if pending.isEmpty {
-      setInterest(.readable)
-      countPending()
-      flush()
-    }
-  }
-
-  /// False if the connection is lost.
-  private func writePending() -> Bool {
-    while !pending.isEmpty {
-      let written = tls == nil ? writePendingPlain() : writePendingTLS()
-      switch written {
-      case .bytes(let count):
-        pending.drop(count)
-        clock.lastWriteProgress = transport.loop.now
-      case .wantsRead:
-        waitToWrite(until: .readable)
-        return true
-      case .wantsWrite:
-        waitToWrite(until: .writable)
-        return true
-      case .closed, .failed: return false
-      }
-    }
-    return true
-  }
-
-  private func writePendingPlain() -> TLSStream.Outcome {
-    let written = withUnsafeTemporaryAllocation(of: iovec.self, capacity: 512) { vectors in
-      sendVectors(vectors.baseAddress, pending.fill(vectors))
-    }
-    if written >= 0 { return .bytes(written) }
-    return errno == EAGAIN || errno == EINTR ? .wantsWrite : .failed("")
-  }
-
-  /// A record of up to 16 KiB, gathered so that small pieces do not become small records.
-  private func writePendingTLS() -> TLSStream.Outcome {
-    guard let tls else { return .closed }
-    return withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 16) { record in
-      withUnsafeTemporaryAllocation(of: iovec.self, capacity: 64) { vectors in
-        var used = 0
-        for vector in vectors[..<pending.fill(vectors)] where used < record.count {
-          guard let start = vector.iov_base else { continue }
-          let taken = min(vector.iov_len, record.count - used)
-          UnsafeMutableRawBufferPointer(rebasing: record[used...]).copyMemory(
-            from: UnsafeRawBufferPointer(start: start, count: taken))
-          used += taken
-        }
-        return tls.write(UnsafeRawBufferPointer(rebasing: record[..<used]))
-      }
-    }
-  }
-
-  /// writev(2) without the signal: sendmsg(2) with MSG_NOSIGNAL.
-  private func sendVectors(_ vectors: UnsafeMutablePointer<iovec>?, _ count: Int) -> Int {
-    var message = msghdr()
-    message.msg_iov = vectors
-    message.msg_iovlen = count
-    return sendmsg(socket.descriptor, &message, noSignal)
-  }
-
-  private func setInterest(_ wanted: Readiness) {
-    guard wanted != interest, let registration else { return }
-    interest = wanted
-    transport.loop.setInterest(wanted, of: registration)
-  }
-
   // MARK: End
 
   /// Lets the calls in hand finish and takes no new ones: GOAWAY twice, with a PING between, so that streams already on
@@ -388,7 +244,7 @@ package final class Connection: EventSource {
     }
   }
 
-  private func finishIfDone() {
+  func finishIfDone() {
     guard pending.isEmpty else { return }
     let isDrained = state == .draining && clock.drainIsAnnounced && session.streamCount == 0
     if mustCloseAfterFlush || session.isFinished || isDrained { close() }
@@ -436,8 +292,6 @@ package final class Connection: EventSource {
     armTimer()
   }
 }
-
-private let noSignal = Int32(MSG_NOSIGNAL)
 
 private func connectionTimerFired(_ context: UnsafeMutableRawPointer) {
   Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().timerFired()
