@@ -20,15 +20,12 @@ package final class GRPCLoop {
   package let buffers: MessageBufferPool
   package var methods = MethodTable()
   package var eventLoop: EventLoop { transport.loop }
-  /// Calls that were begun and are not recycled yet.
-  package var callCount: Int { calls.pointee.count }
 
   private let calls: UnsafeMutablePointer<Calls>
   private static let keepCalls = 4096
 
   /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
   private struct Calls {
-    var count = 0
     var free: CallPointer?
     var freeCount = 0
   }
@@ -56,7 +53,6 @@ package final class GRPCLoop {
   // MARK: Calls
 
   func takeCall(stream: StreamPointer, connection: Connection) -> CallPointer {
-    calls.pointee.count += 1
     let call: CallPointer
     if let free = calls.pointee.free {
       calls.pointee.free = free.pointee.nextFree
@@ -121,7 +117,6 @@ package final class GRPCLoop {
     call.pointee.context = nil
     if call.pointee.initialMetadata.count > 0 { call.pointee.initialMetadata.reset() }
     if call.pointee.trailingMetadata.count > 0 { call.pointee.trailingMetadata.reset() }
-    calls.pointee.count -= 1
     guard calls.pointee.freeCount < Self.keepCalls else { return destroy(call) }
     call.pointee.nextFree = calls.pointee.free
     calls.pointee.free = call

@@ -27,8 +27,6 @@ package final class ServerStream {
 
   func open(_ method: any StreamMethod) { handler = method.open(self) }
 
-  package var isOpen: Bool { call != nil }
-
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }

@@ -9,7 +9,7 @@
 ///            next ──▶ [ header | ##used## | free    ]     larger chunks, freed at reset
 /// ```
 package struct Arena: ~Copyable {
-  /// Most bytes that one call may take; past it `allocate` answers nil. See `hotpath` limits in docs/configuration.md.
+  /// Most bytes that one call may take; past it `allocate` answers nil.
   package let limitBytes: Int
   /// Bytes handed out since the last reset, rounding included.
   package private(set) var usedBytes = 0

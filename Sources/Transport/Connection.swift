@@ -15,7 +15,6 @@ package final class Connection: EventSource {
   package let transport: TransportLoop
   /// Nothing of it is sent before the peer has shown that it speaks HTTP/2.
   package let session: HTTP2Session
-  package var isOpen: Bool { state != .closed }
 
   package enum State { case handshake, preface, open, draining, closed }
   var state: State
