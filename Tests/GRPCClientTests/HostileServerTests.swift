@@ -157,6 +157,12 @@ import Transport
     Malformed(
       testDescription: "a length of 4 GiB", body: [0, 255, 255, 255, 255], code: .resourceExhausted, says: "4294967295"),
     Malformed(
+      testDescription: "a field with a line break",
+      headers: [(":status", "200"), ("content-type", "application/grpc"), ("x", "a\nb")], body: framed([1]), says: "HTTP/2 error"),
+    Malformed(
+      testDescription: "a field in capitals",
+      headers: [(":status", "200"), ("content-type", "application/grpc"), ("X-Y", "a")], body: framed([1]), says: "HTTP/2 error"),
+    Malformed(
       testDescription: "headers over the limit",
       headers: [
         (":status", "200"), ("content-type", "application/grpc"), ("x", String(repeating: "y", count: 20_000)),
