@@ -15,9 +15,12 @@ package struct HTTP2Stream {
   /// Whoever handles the stream keeps its own state here.
   package var context: UnsafeMutableRawPointer?
 
+  /// Whether our headers have left: before, a client's request is none to the peer.
+  package internal(set) var wasSent = false
   var headerListBytes = 0
   var hasHeaders = false
-  var isClosed = false
+  /// Nothing more comes or goes.
+  package internal(set) var isClosed = false
   var wasResetHere = false
   var resetsAfterEnd = false
 
@@ -53,6 +56,7 @@ package struct HTTP2Stream {
     self.id = id
     headersTooLarge = false
     context = nil
+    wasSent = false
     headerListBytes = 0
     hasHeaders = false
     isClosed = false

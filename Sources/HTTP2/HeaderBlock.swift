@@ -1,3 +1,5 @@
+internal import Inference
+
 /// Received or outgoing header fields, packed one behind the other in one block that is reused.
 ///
 /// ```
@@ -56,10 +58,20 @@ package struct HeaderBlock {
     }
   }
 
+  package mutating func append(contentsOf other: borrowing HeaderBlock) {
+    var cursor = 0
+    while let field = other.next(&cursor) { append(name: field.name, value: field.value) }
+  }
+
   /// One field; valid until the block changes.
   package struct Field {
     package let name: UnsafeRawBufferPointer
     package let value: UnsafeRawBufferPointer
+
+    package init(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+      self.name = name
+      self.value = value
+    }
   }
 
   /// Walks the fields from `cursor`, which starts at 0. Nil at the end.
@@ -79,7 +91,7 @@ package struct HeaderBlock {
     let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     var cursor = 0
     while let field = next(&cursor) {
-      if field.name.count == name.count, field.name.elementsEqual(name) { return field.value }
+      if field.name == name { return field.value }
     }
     return nil
   }
