@@ -19,8 +19,9 @@ package final class GRPCLoop {
   package let options: GRPCOptions
   package let buffers: MessageBufferPool
   package var methods = MethodTable()
-  package var eventLoop: EventLoop { transport.loop }
+  package let eventLoop: EventLoop
 
+  private let stallNanoseconds: UInt64
   private let calls: UnsafeMutablePointer<Calls>
   private static let keepCalls = 4096
 
@@ -32,6 +33,8 @@ package final class GRPCLoop {
 
   package init(transport: TransportLoop, options: GRPCOptions = GRPCOptions()) {
     self.transport = transport
+    eventLoop = transport.loop
+    stallNanoseconds = transport.limits.stallTimeout.wholeNanoseconds
     self.options = options
     // What is kept for the next message is not in the budget, so it is little against it.
     buffers = MessageBufferPool(keepBytes: transport.limits.memoryBytes / 8)
@@ -272,8 +275,7 @@ package final class GRPCLoop {
     let isOver = call.pointee.phase == .sending || call.pointee.phase == .abandoned
     var due = isOver ? Instant.never : call.pointee.deadline
     if isOver || isReceivingMessage(call) {
-      let stall = transport.limits.stallTimeout.wholeNanoseconds
-      due = min(due, call.pointee.lastProgress.advanced(byNanoseconds: stall))
+      due = min(due, call.pointee.lastProgress.advanced(byNanoseconds: stallNanoseconds))
     }
     if due < .never { eventLoop.timers.arm(call.pointee.timer, at: due) }
   }
@@ -314,7 +316,7 @@ package final class GRPCLoop {
   }
 
   private func hasStalled(_ call: CallPointer, _ now: Instant) -> Bool {
-    now.nanoseconds(since: call.pointee.lastProgress) >= transport.limits.stallTimeout.wholeNanoseconds
+    now.nanoseconds(since: call.pointee.lastProgress) >= stallNanoseconds
   }
 
   /// Ends the call for the client now; the handler, if it has it, is told.
