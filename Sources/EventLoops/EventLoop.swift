@@ -159,7 +159,8 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
 
   /// Runs until `stop`. The calling thread becomes the loop's thread.
   package func run() {
-    let capacity: Int32 = 256
+    // Few, so that what one turn takes in, runs and answers stays in the caches.
+    let capacity: Int32 = 32
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     defer { events.deallocate() }
     while !isStopping {
