@@ -85,6 +85,7 @@ package final class Connection: EventSource {
     let connection = Connection(
       socket, tls: stream, session: session, state: .connecting, times: times, on: transport, handler: handler)
     try connection.register(for: .writable)
+    transport.load.enter()
     return connection
   }
 
