@@ -198,9 +198,9 @@ func `a drain under load answers every request that was accepted`(runsOnAnyThrea
 }
 
 /// Counts, and prints, what a request costs between `submit` and its mailbox with a model that takes no time.
-/// `POOL_BENCH_REQUESTS` makes the run long enough to read the time.
+/// `BENCH_ROUNDS` makes the run long enough to read the time.
 @Test func `a million small requests would cost little: the loop runs small here`() async throws {
-  let total = getenv("POOL_BENCH_REQUESTS").flatMap { Int(String(cString: $0)) } ?? 2000
+  let total = getenv("BENCH_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 2000
   let pool = try ModelPool.started(ScriptedModel(.numbers, canInterrupt: false), max: 64)
   let report = await onThreads(1) { _ in measure(pool, total: total) }
   #expect(report[0].answered >= total)
