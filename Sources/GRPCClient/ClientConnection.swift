@@ -72,7 +72,7 @@ package final class ClientConnection {
     state = .connecting
     do {
       connection = try Connection.connect(
-        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: options.times,
+        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: SharedTimes(options.times),
         on: loop.transport, handler: self)
     } catch {
       let reason = (error as? SystemError).map { CloseReason.system($0) } ?? .tls("\(error)")
