@@ -25,6 +25,8 @@ package final class ClientConnection {
   package var openCalls: Int { core.pointee.openCalls }
   /// What the server allows at once; it may change its mind.
   package var peerMaxConcurrentStreams: Int { core.pointee.limit }
+  /// Whether its TLS session was taken up from an earlier connection to the same address: the handshake was a short one.
+  package var wasResumed: Bool { connection?.wasResumed ?? false }
   /// What the server said when it went away, for people.
   package var goAwayReason: String { connection?.session.goAwayReason ?? "" }
 
@@ -70,7 +72,7 @@ package final class ClientConnection {
     state = .connecting
     do {
       connection = try Connection.connect(
-        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: options.times,
+        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: SharedTimes(options.times),
         on: loop.transport, handler: self)
     } catch {
       let reason = (error as? SystemError).map { CloseReason.system($0) } ?? .tls("\(error)")
