@@ -37,12 +37,12 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   private let turnStart: UnsafeMutablePointer<Instant>
   private let poller: Int32
   private let wakeDescriptor: Int32
-  private var slots: [Slot] = []
+  @exclusivity(unchecked) private var slots: [Slot] = []
   private var freeSlots: [Int] = []
-  private var endOfTurn: [() -> Void] = []
+  @exclusivity(unchecked) private var endOfTurn: [() -> Void] = []
   private let jobs = Locked(Jobs())
-  private var isStopping = false
-  private var wantsAnotherTurn = false
+  @exclusivity(unchecked) private var isStopping = false
+  @exclusivity(unchecked) private var wantsAnotherTurn = false
 
   private struct Slot {
     var source: (any EventSource)?

@@ -18,7 +18,7 @@ package final class GRPCLoop {
   package let transport: TransportLoop
   package let options: GRPCOptions
   package let buffers: MessageBufferPool
-  package var methods = MethodTable()
+  @exclusivity(unchecked) package var methods = MethodTable()
   package let eventLoop: EventLoop
 
   private let stallNanoseconds: UInt64
@@ -357,9 +357,9 @@ private func callTimerFired(_ context: UnsafeMutableRawPointer) {
 
 /// Header lists that are the same for every answer. Which encodings are known here is said where one was not.
 enum AnswerHeaders {
-  static let ok = PreparedHeaders([
-    (":status", "200"), ("content-type", "application/grpc"),
-  ])
+  /// Without `grpc-accept-encoding`: a client that compresses learns from a refusal what is taken here, and each field
+  /// costs every answer some 1.5 % of its instructions.
+  static let ok = PreparedHeaders([(":status", "200"), ("content-type", "application/grpc")])
   static let okTrailers = PreparedHeaders([("grpc-status", "0")])
 
   static func block() -> HeaderBlock {

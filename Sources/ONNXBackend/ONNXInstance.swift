@@ -9,7 +9,7 @@ internal import Inference
 final class ONNXInstance: ModelInstance {
   let api: OrtAPI
   let allocator: OpaquePointer
-  var owners: OutputOwners
+  @exclusivity(unchecked) var owners: OutputOwners
   private let model: ONNXModel
   private let runInterruption: RunInterruption
   private let inputCount: Int

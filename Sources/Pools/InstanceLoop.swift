@@ -12,9 +12,9 @@ final class InstanceLoop {
   let instance: any ModelInstance
   let interruption: (any Interruption)?
   let runner: BatchRunner
-  var batch = FormedBatch()
-  var requests: UnsafeMutableBufferPointer<RequestPointer>
-  var mailboxes = MailboxSet()
+  @exclusivity(unchecked) var batch = FormedBatch()
+  @exclusivity(unchecked) var requests: UnsafeMutableBufferPointer<RequestPointer>
+  @exclusivity(unchecked) var mailboxes = MailboxSet()
 
   init(pool: ModelPool, index: Int, instance: any ModelInstance) {
     self.pool = pool

@@ -26,15 +26,15 @@ package final class ServingDoor {
 
   private let board: ServingBoard
   private let admission: Admission
-  private var snapshot: ServingSnapshot
-  private var generation: UInt64
+  @exclusivity(unchecked) private var snapshot: ServingSnapshot
+  @exclusivity(unchecked) private var generation: UInt64
   // The same by pointers; see `ServingSnapshot.Target`.
-  private var routing: Unmanaged<RoutingTable>
-  private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
+  @exclusivity(unchecked) private var routing: Unmanaged<RoutingTable>
+  @exclusivity(unchecked) private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
   /// Pools that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
   private let toWake: UnsafeMutablePointer<Unmanaged<ModelPool>>
-  private var toWakeCount = 0
-  private var hasCancelled = false
+  @exclusivity(unchecked) private var toWakeCount = 0
+  @exclusivity(unchecked) private var hasCancelled = false
   /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
