@@ -247,9 +247,11 @@ package final class HTTP2Session {
   /// Opens a stream with a list made once, and fields of this request alone, which the peer's and our tables of recent
   /// fields are not filled with (RFC 7541 §7.1.3, never indexed).
   ///
-  /// - Parameter headers: Stays until the stream is closed.
+  /// - Parameters:
+  ///   - headers: Stays until the stream is closed.
+  ///   - isIndexed: Whether `field` is remembered after all.
   package func request(
-    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, _ further: HeaderBlock?
+    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, isIndexed: Bool = false, _ further: HeaderBlock?
   ) -> StreamPointer? {
     guard mayRequest else { return nil }
     let stream = store.take(id: 0)
@@ -260,6 +262,7 @@ package final class HTTP2Session {
       var index = headers.count
       if let field {
         start[index] = field.neverIndexed
+        if isIndexed { start[index].flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue) }
         index += 1
       }
       var cursor = 0
