@@ -338,6 +338,13 @@ def machine():
     }
 
 
+def show(text, chosen):
+    """Prints a table, and puts it into the docs if `--publish` names a place there."""
+    print("\n" + text)
+    if chosen.publish:
+        publish(chosen.publish, text)
+
+
 def publish(name, text):
     """Puts a table into docs/performance.md, between the marks of that name, with what it was measured on."""
     path = ROOT / "docs/performance.md"
