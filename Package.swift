@@ -26,6 +26,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -106,6 +107,10 @@ let package = Package(
     .target(
       name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
       swiftSettings: trusted),
+    .target(
+      name: "LoadTesting",
+      dependencies: ["Inference", "Wire", .product(name: "Histogram", package: "hdrhistogram-swift")],
+      swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
       dependencies: ["EventLoops", "GRPC", "Inference", "Transport", "Wire"],
@@ -153,6 +158,7 @@ let package = Package(
         "ApusClient", "ApusServer", "Control", "HTTP2", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
+    .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
