@@ -97,7 +97,7 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
         "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -155,7 +155,7 @@ let package = Package(
     .testTarget(
       name: "apusTests",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "HTTP2", "Telemetry", "Transport", "apus",
+        "ApusClient", "ApusServer", "Control", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
