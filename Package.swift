@@ -58,6 +58,9 @@ let package = Package(
     .target(
       name: "GRPC", dependencies: ["CZlib", "EventLoops", "HTTP2", "Inference", "Threads", "Transport"],
       swiftSettings: trusted),
+    .target(
+      name: "GRPCClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport"],
+      swiftSettings: trusted),
     .target(name: "Wire", dependencies: ["CProtobufC", "CProtos", "Inference"], swiftSettings: trusted),
 
     // MARK: Serving
@@ -129,6 +132,10 @@ let package = Package(
       name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: trusted),
     .testTarget(
       name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"],
+      swiftSettings: trusted),
+    .testTarget(
+      name: "GRPCClientTests",
+      dependencies: ["EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport"],
       swiftSettings: trusted),
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),

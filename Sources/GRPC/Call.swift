@@ -138,7 +138,7 @@ package struct UnaryCall {
 package enum MessagePrefix {
   package static let byteCount = 5
 
-  static func write(to start: UnsafeMutableRawPointer, isCompressed: Bool, length: Int) {
+  package static func write(to start: UnsafeMutableRawPointer, isCompressed: Bool, length: Int) {
     start.storeBytes(of: isCompressed ? 1 : 0, as: UInt8.self)
     (start + 1).storeBytes(of: UInt32(length).bigEndian, as: UInt32.self)
   }

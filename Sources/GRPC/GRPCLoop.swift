@@ -368,10 +368,3 @@ enum AnswerHeaders {
     return block
   }
 }
-
-extension HeaderBlock {
-  mutating func append(contentsOf other: borrowing HeaderBlock) {
-    var cursor = 0
-    while let field = other.next(&cursor) { append(name: field.name, value: field.value) }
-  }
-}

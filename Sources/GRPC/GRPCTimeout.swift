@@ -25,12 +25,33 @@ package func parseGRPCTimeout(_ value: UnsafeRawBufferPointer) -> UInt64? {
 
 /// The reverse: the finest unit in which eight digits suffice, rounded up so that a deadline is never told short.
 package func formatGRPCTimeout(nanoseconds: UInt64) -> String {
-  let units: [(letter: String, nanoseconds: UInt64)] = [
-    ("n", 1), ("u", 1_000), ("m", 1_000_000), ("S", 1_000_000_000), ("M", 60_000_000_000), ("H", 3_600_000_000_000),
-  ]
-  for unit in units {
-    let amount = nanoseconds / unit.nanoseconds + (nanoseconds % unit.nanoseconds == 0 ? 0 : 1)
-    if amount <= 99_999_999 { return "\(amount)\(unit.letter)" }
+  withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { text in
+    String(decoding: text[..<writeGRPCTimeout(nanoseconds: nanoseconds, to: text)], as: UTF8.self)
   }
-  return "99999999H"  // 11,408 years; UInt64 holds 584
+}
+
+/// The same into `text`, which has room for nine bytes. Returns how many it takes.
+package func writeGRPCTimeout(nanoseconds: UInt64, to text: UnsafeMutableRawBufferPointer) -> Int {
+  var (divisor, letter) = (UInt64(1), UInt8(ascii: "n"))
+  switch nanoseconds {
+  case ...99_999_999: break
+  case ...99_999_999_000: (divisor, letter) = (1_000, UInt8(ascii: "u"))
+  case ...99_999_999_000_000: (divisor, letter) = (1_000_000, UInt8(ascii: "m"))
+  case ...99_999_999_000_000_000: (divisor, letter) = (1_000_000_000, UInt8(ascii: "S"))
+  case ...5_999_999_940_000_000_000: (divisor, letter) = (60_000_000_000, UInt8(ascii: "M"))
+  default: (divisor, letter) = (3_600_000_000_000, UInt8(ascii: "H"))  // 5,124,096 hours are all that 64 bits hold
+  }
+  var amount = nanoseconds / divisor + (nanoseconds % divisor == 0 ? 0 : 1)
+  var digitCount = 1
+  var limit: UInt64 = 10
+  while amount >= limit {
+    digitCount += 1
+    limit *= 10
+  }
+  for index in stride(from: digitCount - 1, through: 0, by: -1) {
+    text[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: amount % 10)
+    amount /= 10
+  }
+  text[digitCount] = letter
+  return digitCount + 1
 }

@@ -1,11 +1,13 @@
 /// A message with room for its prefix, alive until it is sent.
-final class OutgoingMessage {
-  let bytes: UnsafeRawBufferPointer
+package final class OutgoingMessage {
+  package let bytes: UnsafeRawBufferPointer
 
-  init(_ message: [UInt8]) {
+  package convenience init(_ message: [UInt8]) { self.init(message.count) { $0.copyBytes(from: message) } }
+
+  package init(_ byteCount: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
     let memory = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: message.count + MessagePrefix.byteCount, alignment: 16)
-    UnsafeMutableRawBufferPointer(rebasing: memory[MessagePrefix.byteCount...]).copyBytes(from: message)
+      byteCount: byteCount + MessagePrefix.byteCount, alignment: 16)
+    fill(UnsafeMutableRawBufferPointer(rebasing: memory[MessagePrefix.byteCount...]))
     bytes = UnsafeRawBufferPointer(memory)
   }
 
@@ -13,12 +15,12 @@ final class OutgoingMessage {
 }
 
 /// A compressed message with its prefix, alive until it is sent.
-final class CompressedMessage {
+package final class CompressedMessage {
   private let storage: [UInt8]
-  let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
   private let memory: UnsafeMutableRawBufferPointer
 
-  init(_ parts: [UnsafeRawBufferPointer], encoding: MessageEncoding) {
+  package init(_ parts: [UnsafeRawBufferPointer], encoding: MessageEncoding) {
     let compressed = encoding.compress(parts)
     storage = compressed ?? parts.flatMap { Array($0) }
     memory = .allocate(byteCount: storage.count + MessagePrefix.byteCount, alignment: 16)

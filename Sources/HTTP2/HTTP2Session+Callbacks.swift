@@ -118,7 +118,8 @@ private func onFrame(
       if ends { session.record(HTTP2Event(kind: .endOfStream, stream: stream(raw, head.stream_id))) }
     case NGHTTP2_HEADERS.rawValue:
       guard let stream = stream(raw, head.stream_id) else { return 0 }
-      if frame.pointee.headers.cat == NGHTTP2_HCAT_RESPONSE, stream.pointee.hasInformationalStatus {
+      // There may be several, and nghttp2 calls only the first a response.
+      if session.role == .client, !stream.pointee.hasHeaders, stream.pointee.hasInformationalStatus {
         stream.pointee.headers.reset()
         return 0
       }
@@ -141,6 +142,9 @@ private func onFrame(
     case NGHTTP2_PRIORITY.rawValue:
       session.charge(\.control)
     case NGHTTP2_GOAWAY.rawValue:
+      let text = UnsafeBufferPointer(
+        start: frame.pointee.goaway.opaque_data, count: min(frame.pointee.goaway.opaque_data_len, 256))
+      session.goAwayReason = String(decoding: text, as: UTF8.self)
       session.record(HTTP2Event(kind: .goAway, code: frame.pointee.goaway.error_code))
     default:
       break
@@ -175,6 +179,7 @@ private func onFrameSent(
       session.hasAnsweredSincePing = true
       return 0
     }
+    stream(raw, head.stream_id)?.pointee.wasSent = true
     guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
       stream.pointee.resetsAfterEnd, nghttp2_session_get_stream_remote_close(raw, head.stream_id) == 0
     else { return 0 }
@@ -190,7 +195,9 @@ private func onFrameSent(
 private func onFrameNotSent(
   _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ error: Int32, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
+  // A request that is not sent is closed by nghttp2, as refused; the peer has not heard of its stream.
   guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
+    frame.pointee.headers.cat != NGHTTP2_HCAT_REQUEST,
     let stream = stream(raw, frame.pointee.hd.stream_id), !stream.pointee.isClosed
   else { return 0 }
   stream.pointee.wasResetHere = true

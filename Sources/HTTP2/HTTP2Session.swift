@@ -44,6 +44,8 @@ package final class HTTP2Session {
   var output: OutputBuffer?
   /// Whether the peer's SETTINGS are there: the end of its connection preface (RFC 9113 §3.4).
   package internal(set) var hasPeerSettings = false
+  /// What the peer said with its last GOAWAY, for people; at most 256 bytes of it.
+  package internal(set) var goAwayReason = ""
   /// Whether HEADERS or DATA went to the peer since its last PING.
   var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.
@@ -62,6 +64,8 @@ package final class HTTP2Session {
     var base = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 64)
     var capacity = 64
     var count = 0
+    /// The next one to hand over.
+    var next = 0
   }
 
   /// - Throws: `HTTP2Error` only when memory runs out.
@@ -147,11 +151,11 @@ package final class HTTP2Session {
 
   /// Hands over the next event recorded by `receive` or `collectOutput`, in order. Handling one may record more.
   package func forEachEvent(_ body: (HTTP2Event) -> Void) {
-    var index = 0
-    while index < events.pointee.count {
-      body(events.pointee.base[index])
-      index += 1
+    while events.pointee.next < events.pointee.count {
+      events.pointee.next += 1
+      body(events.pointee.base[events.pointee.next - 1])
     }
+    events.pointee.next = 0
     events.pointee.count = 0
   }
 
@@ -206,7 +210,7 @@ package final class HTTP2Session {
   /// Opens a stream as a client. Nil when the peer is going away or the stream numbers are used up. Where the peer has as
   /// many streams open as it allows, this one waits for another's end.
   package func request(_ headers: borrowing HeaderBlock, endStream: Bool) -> StreamPointer? {
-    guard nghttp2_session_check_request_allowed(session) != 0 else { return nil }
+    guard mayRequest else { return nil }
     let stream = store.take(id: 0)
     let id = headers.withFields { fields, count in
       var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
@@ -221,6 +225,49 @@ package final class HTTP2Session {
     link(stream)
     if endStream { stream.pointee.ending = .plain }
     return stream
+  }
+
+  /// Opens a stream with a list made once, and fields of this request alone, which the peer's and our tables of recent
+  /// fields are not filled with (RFC 7541 §7.1.3, never indexed).
+  ///
+  /// - Parameter headers: Stays until the stream is closed.
+  package func request(
+    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, _ further: HeaderBlock?
+  ) -> StreamPointer? {
+    guard mayRequest else { return nil }
+    let stream = store.take(id: 0)
+    let count = headers.count + (field == nil ? 0 : 1) + (further?.count ?? 0)
+    let id = withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: count) { fields in
+      guard let start = fields.baseAddress else { preconditionFailure("a temporary allocation has an address") }
+      start.initialize(from: headers.fields, count: headers.count)
+      var index = headers.count
+      if let field {
+        start[index] = field.neverIndexed
+        index += 1
+      }
+      var cursor = 0
+      while let field = further?.next(&cursor) {
+        start[index] = field.neverIndexed
+        index += 1
+      }
+      var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
+      return nghttp2_submit_request(session, nil, start, count, &provider, stream)
+    }
+    guard id > 0 else {
+      store.give(stream)
+      return nil
+    }
+    stream.pointee.begin(id: id)
+    link(stream)
+    return stream
+  }
+
+  /// Whether a client may open streams: the peer is not going away, and there are numbers left for them.
+  package var mayRequest: Bool { nghttp2_session_check_request_allowed(session) != 0 }
+
+  /// Streams that the peer lets us have open at once.
+  package var peerMaxConcurrentStreams: Int {
+    Int(min(nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), UInt32(Int32.max)))
   }
 
   /// Adds bytes to the stream's body. They leave as the peer's windows allow.

@@ -15,6 +15,8 @@ package struct HTTP2Stream {
   /// Whoever handles the stream keeps its own state here.
   package var context: UnsafeMutableRawPointer?
 
+  /// Whether our headers have left: before, a client's request is none to the peer.
+  package internal(set) var wasSent = false
   var headerListBytes = 0
   var hasHeaders = false
   var isClosed = false
@@ -53,6 +55,7 @@ package struct HTTP2Stream {
     self.id = id
     headersTooLarge = false
     context = nil
+    wasSent = false
     headerListBytes = 0
     hasHeaders = false
     isClosed = false

@@ -56,10 +56,20 @@ package struct HeaderBlock {
     }
   }
 
+  package mutating func append(contentsOf other: borrowing HeaderBlock) {
+    var cursor = 0
+    while let field = other.next(&cursor) { append(name: field.name, value: field.value) }
+  }
+
   /// One field; valid until the block changes.
   package struct Field {
     package let name: UnsafeRawBufferPointer
     package let value: UnsafeRawBufferPointer
+
+    package init(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+      self.name = name
+      self.value = value
+    }
   }
 
   /// Walks the fields from `cursor`, which starts at 0. Nil at the end.

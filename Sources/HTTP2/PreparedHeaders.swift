@@ -2,7 +2,8 @@ internal import CNghttp2
 
 /// A header list made once and sent many times: nghttp2 neither copies nor frees its names and values.
 ///
-/// Immutable and never freed, so make one for each kind of answer, not for each answer.
+/// Immutable. One of static strings is never freed, so make one for each kind of answer, not for each answer; a copied
+/// one is freed by `deallocate`.
 package struct PreparedHeaders: @unchecked Sendable {  // the memory is written before anyone sees it, and never again
   let fields: UnsafePointer<nghttp2_nv>
   let count: Int
@@ -18,6 +19,46 @@ package struct PreparedHeaders: @unchecked Sendable {  // the memory is written 
     }
     self.fields = UnsafePointer(fields)
     count = headers.count
+  }
+
+  /// A copy, in one block: the fields, and behind them their bytes.
+  package init(copying block: borrowing HeaderBlock) {
+    var byteCount = block.count * MemoryLayout<nghttp2_nv>.stride
+    let firstByte = byteCount
+    var cursor = 0
+    while let field = block.next(&cursor) { byteCount += field.name.count + field.value.count }
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: max(byteCount, 1), alignment: MemoryLayout<nghttp2_nv>.alignment)
+    let fields = memory.bindMemory(to: nghttp2_nv.self, capacity: block.count)
+    var end = memory + firstByte
+    func place(_ bytes: UnsafeRawBufferPointer) -> UnsafeMutablePointer<UInt8> {
+      defer { end += bytes.count }
+      if let source = bytes.baseAddress { end.copyMemory(from: source, byteCount: bytes.count) }
+      return end.assumingMemoryBound(to: UInt8.self)
+    }
+    cursor = 0
+    var index = 0
+    while let field = block.next(&cursor) {
+      fields[index] = nghttp2_nv(
+        name: place(field.name), value: place(field.value), namelen: field.name.count, valuelen: field.value.count,
+        flags: UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue))
+      index += 1
+    }
+    self.fields = UnsafePointer(fields)
+    count = block.count
+  }
+
+  /// Frees a copied list. No request with it may still wait to be sent.
+  package func deallocate() { UnsafeMutableRawPointer(mutating: fields).deallocate() }
+}
+
+extension HeaderBlock.Field {
+  /// As nghttp2 takes it: it copies both, and no table remembers them.
+  var neverIndexed: nghttp2_nv {
+    nghttp2_nv(
+      name: UnsafeMutablePointer(mutating: name.baseAddress?.assumingMemoryBound(to: UInt8.self)),
+      value: UnsafeMutablePointer(mutating: value.baseAddress?.assumingMemoryBound(to: UInt8.self)),
+      namelen: name.count, valuelen: value.count, flags: UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue))
   }
 }
 

@@ -17,21 +17,22 @@ extension Connection {
     guard speaksHTTP2, state != .closed, pending.isEmpty else { return }
     let buffer = transport.output
     repeat {
-      do {
+      do throws(HTTP2Error) {
         let mayHaveMore = try session.collectOutput(into: buffer)
-        guard write(buffer) else { return close() }
+        guard write(buffer) else { return close(closeReason) }
         processEvents()
+        guard state != .closed else { return }
         if !mayHaveMore && !session.wantsToWrite { break }
       } catch {
         buffer.reset()  // the next connection's bytes go into it
-        return close()
+        return close(.protocolError(error))
       }
       // What still wants to be written may be blocked by the peer's windows: then nothing was collected.
     } while pending.isEmpty && lastFlushBytes > 0
     finishIfDone()
   }
 
-  /// Writes the buffer; what the socket does not take becomes pending. False if the connection is lost.
+  /// Writes the buffer; what the socket does not take becomes pending. False if the connection is lost: `closeReason`.
   private func write(_ buffer: OutputBuffer) -> Bool {
     lastFlushBytes = buffer.byteCount
     guard !buffer.isEmpty else { return true }
@@ -52,6 +53,7 @@ extension Connection {
       return true
     }
     guard written >= 0 || errno == EAGAIN || errno == EINTR else {
+      closeReason = .system(.last("write"))
       buffer.reset()
       return false
     }
@@ -81,7 +83,7 @@ extension Connection {
       if state != .handshake { setInterest(.readable) }
       return
     }
-    guard writePending() else { return close() }
+    guard writePending() else { return close(closeReason) }
     if pending.isEmpty {
       setInterest(.readable)
       countPending()
@@ -89,7 +91,7 @@ extension Connection {
     }
   }
 
-  /// False if the connection is lost.
+  /// False if the connection is lost: `closeReason`.
   private func writePending() -> Bool {
     while !pending.isEmpty {
       let written = tls == nil ? writePendingPlain() : writePendingTLS()
@@ -103,7 +105,12 @@ extension Connection {
       case .wantsWrite:
         waitToWrite(until: .writable)
         return true
-      case .closed, .failed: return false
+      case .closed:
+        closeReason = .peer
+        return false
+      case .failed(let reason):
+        closeReason = tls == nil ? .system(.last("write")) : .tls(reason)
+        return false
       }
     }
     return true

@@ -3,28 +3,33 @@ internal import Glibc
 package import HTTP2
 internal import Inference
 
-/// One accepted socket: reads, TLS, the HTTP/2 session, and one write at the end of each turn that has something to say.
+/// One socket, accepted or connected: reads, TLS, the HTTP/2 session, and one write at the end of each turn that has
+/// something to say.
 ///
 /// Belongs to its event loop's thread. Its states:
 ///
 /// ```
-/// accepted ─▶ (TLS handshake) ─▶ preface ─▶ open ─▶ draining ─▶ closed
-///                                   └▶ not HTTP/2: told so in HTTP/1.1, closed
+/// accepted ──────────▶ (TLS handshake) ─▶ preface ─▶ open ─▶ draining ─▶ closed
+/// connecting ─────────────────┘              └▶ a client that does not speak HTTP/2: told so in HTTP/1.1, closed
 /// ```
 package final class Connection: EventSource {
   package let transport: TransportLoop
-  /// Nothing of it is sent before the peer has shown that it speaks HTTP/2.
+  /// On a server nothing of it is sent before the peer has shown that it speaks HTTP/2.
   package let session: HTTP2Session
 
-  package enum State { case handshake, preface, open, draining, closed }
-  var state: State
+  package enum State { case connecting, handshake, preface, open, draining, closed }
+  package internal(set) var state: State
   var socket: Socket
   let tls: TLSStream?
   private let handler: any ConnectionHandler
   var registration: EventLoop.Registration?
   var pending = PendingOutput()
-  /// Whether the peer's first bytes were HTTP/2's.
+  /// Whether our frames may be sent: a client's at once, a server's when the peer's first bytes were HTTP/2's.
   var speaksHTTP2 = false
+  /// Of a closed connection.
+  package internal(set) var closeReason = CloseReason.local
+  private var isHandlingEvents = false
+  private var hasToldOfClose = false
   var isDirty = false
   var interest: Readiness = .readable
   var mustCloseAfterFlush = false
@@ -53,21 +58,45 @@ package final class Connection: EventSource {
     let stream = try tls.map { try TLSStream($0, descriptor: socket.descriptor, side: .server) }
     let session = try HTTP2Session(
       role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
-    let connection = Connection(socket, tls: stream, session: session, on: transport, handler: handler)
-    try connection.register()
+    let connection = Connection(
+      socket, tls: stream, session: session, state: stream == nil ? .preface : .handshake, times: transport.limits.times,
+      on: transport, handler: handler)
+    try connection.register(for: .readable)
+  }
+
+  /// Begins to connect. What becomes of it the handler hears: `opened` or `closed`.
+  ///
+  /// - Parameters:
+  ///   - tls: With the name that the peer's certificate must bear.
+  ///   - settings: What is announced to the peer.
+  /// - Throws: `SystemError`, `TLSError` or `HTTP2Error` where it can't even begin; the handler then hears nothing.
+  package static func connect(
+    to address: ResolvedAddress, tls: (context: TLSContext, host: String)?, settings: HTTP2Settings,
+    times: ConnectionTimes, on transport: TransportLoop, handler: any ConnectionHandler
+  ) throws -> Connection {
+    let socket = try Socket.beginToConnect(to: address)
+    let stream = try tls.map {
+      try TLSStream($0.context, descriptor: socket.descriptor, side: .client(host: $0.host))
+    }
+    let session = try HTTP2Session(
+      role: .client, settings: settings, streams: transport.streams, now: transport.loop.now)
+    let connection = Connection(
+      socket, tls: stream, session: session, state: .connecting, times: times, on: transport, handler: handler)
+    try connection.register(for: .writable)
+    return connection
   }
 
   private init(
-    _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, on transport: TransportLoop,
-    handler: any ConnectionHandler
+    _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, state: State, times: ConnectionTimes,
+    on transport: TransportLoop, handler: any ConnectionHandler
   ) {
     self.transport = transport
     self.socket = socket
     self.tls = tls
     self.session = session
     self.handler = handler
-    state = tls == nil ? .preface : .handshake
-    clock = ConnectionClock(now: transport.loop.now, limits: transport.limits)
+    self.state = state
+    clock = ConnectionClock(now: transport.loop.now, times: times)
     timer = .allocate(capacity: 1)
     timer.initialize(
       to: TimerNode(context: Unmanaged.passUnretained(self).toOpaque(), fire: connectionTimerFired))
@@ -78,8 +107,9 @@ package final class Connection: EventSource {
     timer.deallocate()
   }
 
-  private func register() throws(SystemError) {
-    registration = try transport.loop.register(socket.descriptor, for: .readable, self)
+  private func register(for readiness: Readiness) throws(SystemError) {
+    interest = readiness
+    registration = try transport.loop.register(socket.descriptor, for: readiness, self)
     transport.add(self)
     armTimer()
   }
@@ -87,23 +117,40 @@ package final class Connection: EventSource {
   // MARK: In
 
   package func handle(_ events: Readiness) {
+    if state == .connecting { return finishConnecting() }
     let mayRead = !events.isDisjoint(with: readAwaitsOutput ? .anything : .readableOrClosed)
     if !events.isDisjoint(with: writeAwaitsInput ? .readable : .writable) { socketIsWritable() }
     if state == .handshake { continueHandshake() }
     if state != .closed, mayRead { readSocket() }
   }
 
+  private func finishConnecting() {
+    let number = socket.connectionResult
+    guard number == 0 else { return close(.system(SystemError(call: "connect", number: number))) }
+    state = .handshake
+    if tls == nil { beginPreface() } else { continueHandshake() }
+  }
+
   private func continueHandshake() {
     guard let tls else { return }
     switch tls.handshake() {
     case .bytes:
-      setInterest(.readable)
       // RFC 9113 §3.2: over TLS, HTTP/2 is what ALPN agreed on.
-      if tls.speaksHTTP2 { state = .preface } else { close() }
+      if tls.speaksHTTP2 { beginPreface() } else { close(.tls("the peer speaks TLS, but not HTTP/2")) }
     case .wantsRead: setInterest(.readable)
     case .wantsWrite: setInterest([.readable, .writable])
-    case .closed, .failed: close()
+    case .closed: close(.tls("the peer closed the connection during the TLS handshake"))
+    case .failed(let reason): close(.tls(reason))
     }
+  }
+
+  private func beginPreface() {
+    state = .preface
+    setInterest(.readable)
+    // RFC 9113 §3.4: the client begins, and need not wait.
+    guard session.role == .client else { return }
+    speaksHTTP2 = true
+    setNeedsFlush()
   }
 
   private func readSocket() {
@@ -121,12 +168,18 @@ package final class Connection: EventSource {
       case .wantsWrite:
         readAwaitsOutput = true
         return setInterest([.readable, .writable])
-      case .closed, .failed: return close()
+      case .closed: return close(.peer)
+      case .failed(let reason): return close(readFailure(reason))
       }
     }
     if let tls, tls.hasBufferedInput {
       transport.loop.execute(ReadAgain(connection: self).run)
     }
+  }
+
+  /// Right after the call that failed: without TLS the reason is in errno.
+  private func readFailure(_ reason: String) -> CloseReason {
+    tls == nil ? .system(.last("read")) : .tls(reason)
   }
 
   private func readOnce() -> TLSStream.Outcome {
@@ -144,15 +197,20 @@ package final class Connection: EventSource {
       speaksHTTP2 = true
     }
     guard !mustCloseAfterFlush else { return }
-    do {
+    if session.role == .client, state == .preface, zip(bytes, "HTTP/1".utf8).allSatisfy({ $0 == $1 }) {
+      return close(.notHTTP2)
+    }
+    do throws(HTTP2Error) {
       try session.receive(bytes, at: transport.loop.now)
     } catch {
+      closeReason = .protocolError(error)
       mustCloseAfterFlush = true  // the GOAWAY that says why is pending in the session
     }
     // Its SETTINGS end the preface; until then the time for the handshake runs.
     if state == .preface, session.hasPeerSettings {
       state = .open
       armTimer()
+      handler.opened(self)
     }
     processEvents()
     setNeedsFlush()
@@ -171,17 +229,21 @@ package final class Connection: EventSource {
   }
 
   func processEvents() {
+    // A handler may close the connection while it handles an event: what that records comes after.
+    guard !isHandlingEvents else { return }
+    isHandlingEvents = true
     session.forEachEvent { event in
       switch event.kind {
       case .pingAcknowledged:
         clock.pingAcknowledged()
+        handler.pingAnswered(self)
         if state == .draining { session.goAway(code: .noError) }
       case .pingReceived:
         if !clock.pingReceived(at: transport.loop.now, followsAnswer: event.code == 1) {
           session.goAway(code: .enhanceYourCalm, reason: "too_many_pings")
           mustCloseAfterFlush = true
         }
-      case .goAway: break  // the peer opens no more streams; those that are open go on
+      case .goAway: handler.goingAway(self, code: event.code)  // streams that are open go on
       case .closed:
         handler.handle(event, on: self)
         if let stream = event.stream { session.recycle(stream) }
@@ -196,6 +258,28 @@ package final class Connection: EventSource {
         handler.handle(event, on: self)
       }
     }
+    isHandlingEvents = false
+    handler.settled(self)
+    if state == .closed, !hasToldOfClose {
+      hasToldOfClose = true
+      handler.closed(self, reason: closeReason)
+    }
+  }
+
+  /// A stream was opened from this side: the time without streams is over.
+  package func streamWasOpened() {
+    if session.streamCount == 1 { clock.lastWoken = transport.loop.now }
+    if !timer.pointee.isArmed { armTimer() }
+    setNeedsFlush()
+  }
+
+  /// Sends a PING, whose answer must come in the keepalive's time-out.
+  package func ping() {
+    guard state == .open else { return }
+    session.ping()
+    clock.pingWasSent(at: transport.loop.now)
+    armTimer()
+    setNeedsFlush()
   }
 
   // MARK: Memory
@@ -238,7 +322,7 @@ package final class Connection: EventSource {
     case .draining:
       clock.beginDrain(at: transport.loop.now, grace: grace)
       armTimer()
-    case .handshake, .preface: close()
+    case .connecting, .handshake, .preface: close()
     case .closed: break
     }
   }
@@ -246,13 +330,15 @@ package final class Connection: EventSource {
   func finishIfDone() {
     guard pending.isEmpty else { return }
     let isDrained = state == .draining && clock.drainIsAnnounced && session.streamCount == 0
-    if mustCloseAfterFlush || session.isFinished || isDrained { close() }
+    if mustCloseAfterFlush { return close(closeReason) }
+    if session.isFinished || isDrained { close(.finished) }
   }
 
-  /// Closes the socket and ends every call that is open. Safe to call twice.
-  func close() {
+  /// Closes the socket and ends every stream that is open. Safe to call twice.
+  package func close(_ reason: CloseReason = .local) {
     guard state != .closed else { return }
     state = .closed
+    closeReason = reason
     if let registration { transport.loop.deregister(registration) }
     transport.loop.timers.disarm(timer)
     tls?.sendCloseNotice()
@@ -286,9 +372,19 @@ package final class Connection: EventSource {
     case .refuseNewStreams:
       session.goAway(code: .noError)
       setNeedsFlush()
-    case .close: return close()
+    case .close: return close(timeoutReason)
     }
     armTimer()
+  }
+}
+
+extension Connection {
+  private var timeoutReason: CloseReason {
+    switch state {
+    case .connecting, .handshake, .preface: .connectTimeout
+    case .open: pending.isEmpty ? .keepaliveTimeout : .stalled
+    case .draining, .closed: .finished
+    }
   }
 }
 

@@ -11,10 +11,12 @@ package struct ConnectionClock {
     case close
   }
 
-  private let limits: ServerLimits
+  private let times: ConnectionTimes
   private let opened: Instant
   private let maxAge: UInt64
   package var lastRead: Instant
+  /// When streams were there again after there were none.
+  package var lastWoken: Instant
   package var lastCallEnd: Instant
   package var lastWriteProgress: Instant
   private var drainBegan = Instant.never
@@ -24,14 +26,17 @@ package struct ConnectionClock {
   private var lastPingReceived: Instant?
   private var pingStrikes = 0
 
-  package init(now: Instant, limits: ServerLimits) {
-    self.limits = limits
+  package init(now: Instant, limits: ServerLimits) { self.init(now: now, times: limits.times) }
+
+  package init(now: Instant, times: ConnectionTimes) {
+    self.times = times
     opened = now
     lastRead = now
+    lastWoken = now
     lastCallEnd = now
     lastWriteProgress = now
     // Spread over 90 to 100 % by the low bits of the time, which are as good as random.
-    let age = limits.maxConnectionAge.wholeNanoseconds
+    let age = times.maxConnectionAge.wholeNanoseconds
     maxAge = age - age / 1000 * (now.nanoseconds % 100)
   }
 
@@ -48,6 +53,9 @@ package struct ConnectionClock {
     if drainBegan < .never { drainIsAnnounced = true }
   }
 
+  /// A PING was sent outside of the keepalive.
+  package mutating func pingWasSent(at now: Instant) { pingSent = min(pingSent, now) }
+
   /// False when the peer has pinged too often (gRPC proposal A8).
   ///
   /// - Parameter followsAnswer: Whether HEADERS or DATA went to the peer since its last PING: then old strikes are void.
@@ -57,7 +65,7 @@ package struct ConnectionClock {
       pingStrikes = 0
       return true
     }
-    guard let last = lastPingReceived, now.nanoseconds(since: last) < limits.minPingInterval.wholeNanoseconds else {
+    guard let last = lastPingReceived, now.nanoseconds(since: last) < times.minPingInterval.wholeNanoseconds else {
       return true
     }
     pingStrikes += 1
@@ -70,21 +78,21 @@ package struct ConnectionClock {
       if limit > .zero, start < .never { due = min(due, start.advanced(byNanoseconds: limit.wholeNanoseconds)) }
     }
     switch state {
-    case .handshake, .preface: consider(opened, limits.handshakeTimeout)
+    case .connecting, .handshake, .preface: consider(opened, times.handshakeTimeout)
     case .open:
       if pingSent < .never {
-        consider(pingSent, limits.keepaliveTimeout)
+        consider(pingSent, times.keepaliveTimeout)
       } else {
-        consider(lastRead, limits.keepaliveTime)
+        if hasStreams || times.keepaliveWithoutStreams { consider(max(lastRead, lastWoken), times.keepaliveTime) }
       }
-      if !hasStreams { consider(max(lastCallEnd, opened), limits.idleTimeout) }
+      if !hasStreams { consider(max(lastCallEnd, opened), times.idleTimeout) }
       if maxAge > 0 { due = min(due, opened.advanced(byNanoseconds: maxAge)) }
     case .draining:
       due = drainEnd
       if !drainIsAnnounced { consider(drainBegan, Self.announcementTime) }
     case .closed: break
     }
-    if hasPendingOutput { consider(lastWriteProgress, limits.stallTimeout) }
+    if hasPendingOutput { consider(lastWriteProgress, times.stallTimeout) }
     return due
   }
 
@@ -95,14 +103,15 @@ package struct ConnectionClock {
     func isOver(_ start: Instant, _ limit: Duration) -> Bool {
       limit > .zero && start < .never && now >= start.advanced(byNanoseconds: limit.wholeNanoseconds)
     }
-    if hasPendingOutput, isOver(lastWriteProgress, limits.stallTimeout) { return .close }
+    if hasPendingOutput, isOver(lastWriteProgress, times.stallTimeout) { return .close }
     switch state {
-    case .handshake, .preface: return isOver(opened, limits.handshakeTimeout) ? .close : .nothing
+    case .connecting, .handshake, .preface: return isOver(opened, times.handshakeTimeout) ? .close : .nothing
     case .open:
-      if isOver(pingSent, limits.keepaliveTimeout) { return .close }
-      if !hasStreams, isOver(max(lastCallEnd, opened), limits.idleTimeout) { return .drain }
+      if isOver(pingSent, times.keepaliveTimeout) { return .close }
+      if !hasStreams, isOver(max(lastCallEnd, opened), times.idleTimeout) { return .drain }
       if maxAge > 0, now.nanoseconds(since: opened) >= maxAge { return .drain }
-      if pingSent == .never, isOver(lastRead, limits.keepaliveTime) {
+      let mayPing = pingSent == .never && (hasStreams || times.keepaliveWithoutStreams)
+      if mayPing, isOver(max(lastRead, lastWoken), times.keepaliveTime) {
         pingSent = now
         return .ping
       }

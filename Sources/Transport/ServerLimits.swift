@@ -32,4 +32,38 @@ package struct ServerLimits: Sendable {
   package var stallTimeout = Duration.seconds(60)
 
   package init() {}
+
+  /// Those that are about one connection's life.
+  package var times: ConnectionTimes {
+    var times = ConnectionTimes()
+    times.handshakeTimeout = handshakeTimeout
+    times.idleTimeout = idleTimeout
+    times.keepaliveTime = keepaliveTime
+    times.keepaliveTimeout = keepaliveTimeout
+    times.minPingInterval = minPingInterval
+    times.maxConnectionAge = maxConnectionAge
+    times.stallTimeout = stallTimeout
+    return times
+  }
+}
+
+/// How long one connection may take, rest or live, on either side. Zero: no limit.
+package struct ConnectionTimes: Sendable {
+  /// From the socket's beginning to the peer's SETTINGS.
+  package var handshakeTimeout = Duration.zero
+  /// Without streams, until it is told to go away.
+  package var idleTimeout = Duration.zero
+  /// Without a byte from the peer, until it is sent a PING.
+  package var keepaliveTime = Duration.zero
+  /// Whether that is done without streams too. A server may; a client only where the server allows it (gRPC proposal A8).
+  package var keepaliveWithoutStreams = true
+  /// Until a PING's answer.
+  package var keepaliveTimeout = Duration.zero
+  /// Between the peer's PINGs.
+  package var minPingInterval = Duration.zero
+  package var maxConnectionAge = Duration.zero
+  /// Without progress on what waits to be written.
+  package var stallTimeout = Duration.zero
+
+  package init() {}
 }

@@ -40,7 +40,7 @@ package struct Socket: ~Copyable {
   private static func listen(onHost host: String, port: UInt16, sharesPort: Bool) throws(SystemError) -> Socket {
     let subject = SocketAddress.tcp(host: host, port: port).description
     var lastError = SystemError(call: "listen", subject: subject, number: EADDRNOTAVAIL)
-    for candidate in try resolve(host: host, port: port, isPassive: true) {
+    for candidate in try ResolvedAddress.resolve(host: host, port: port, isPassive: true) {
       let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
       guard descriptor >= 0 else {
         lastError = .last("socket", subject)
@@ -83,13 +83,8 @@ package struct Socket: ~Copyable {
 
   /// Connects and waits for it, at most until `deadline`; the socket does not block afterwards.
   package static func connect(to address: SocketAddress, deadline: Instant = .never) throws(SystemError) -> Socket {
-    let candidates: [ResolvedAddress] =
-      switch address {
-      case .unix(let path): [try ResolvedAddress(path: path)]
-      case .tcp(let host, let port): try resolve(host: host, port: port, isPassive: false)
-      }
     var lastError = SystemError(call: "connect to", subject: "\(address)", number: EADDRNOTAVAIL)
-    for candidate in candidates {
+    for candidate in try ResolvedAddress.resolve(address) {
       let descriptor = socket(candidate.family, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
       guard descriptor >= 0 else { throw .last("socket", "\(address)") }
       let socket = Socket(owning: descriptor)
@@ -104,6 +99,19 @@ package struct Socket: ~Copyable {
     throw lastError
   }
 
+  /// Begins to connect and does not wait: the socket becomes writable when that has ended, and `connectionResult` says how.
+  static func beginToConnect(to address: ResolvedAddress) throws(SystemError) -> Socket {
+    let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue | nonBlocking), 0)
+    guard descriptor >= 0 else { throw .last("socket", "\(address)") }
+    let socket = Socket(owning: descriptor)
+    let number = address.withAddress { Glibc.connect(descriptor, $0, $1) == 0 ? 0 : errno }
+    guard number == 0 || number == EINPROGRESS || number == EINTR else {
+      throw SystemError(call: "connect to", subject: "\(address)", number: number)
+    }
+    socket.setNoDelay()
+    return socket
+  }
+
   /// How an attempt to connect that goes on by itself ended: 0, or a number as in errno(3).
   private func awaitConnection(until deadline: Instant) -> Int32 {
     var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
@@ -113,6 +121,11 @@ package struct Socket: ~Copyable {
       if result == 0, Instant.now() >= deadline { return ETIMEDOUT }
       if result < 0, errno != EINTR { return errno }
     }
+    return connectionResult
+  }
+
+  /// How an attempt to connect ended: 0, or a number as in errno(3).
+  var connectionResult: Int32 {
     var number: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
     getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &number, &length)
@@ -144,61 +157,4 @@ package struct Socket: ~Copyable {
   }
 
   private static let nonBlocking = UInt32(O_NONBLOCK | O_CLOEXEC)
-
-  private static func resolve(
-    host: String, port: UInt16, isPassive: Bool
-  ) throws(SystemError) -> [ResolvedAddress] {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = isPassive ? AI_PASSIVE : 0
-    var list: UnsafeMutablePointer<addrinfo>?
-    let node = host.isEmpty ? (isPassive ? nil : "localhost") : host
-    guard getaddrinfo(node, String(port), &hints, &list) == 0 else {
-      throw SystemError(call: "look up host", subject: host, number: EADDRNOTAVAIL)
-    }
-    defer { freeaddrinfo(list) }
-    var found: [ResolvedAddress] = []
-    var next = list
-    while let entry = next?.pointee {
-      if let address = entry.ai_addr { found.append(ResolvedAddress(address, length: entry.ai_addrlen)) }
-      next = entry.ai_next
-    }
-    // IPv6 first where every address is meant: such a socket takes both families.
-    if host.isEmpty { found.sort { $0.family == AF_INET6 && $1.family != AF_INET6 } }
-    return found
-  }
-}
-
-/// A socket address as the system takes it.
-private struct ResolvedAddress {
-  var storage = sockaddr_storage()
-  var length: socklen_t
-  var family: Int32 { Int32(storage.ss_family) }
-
-  init(_ address: UnsafePointer<sockaddr>, length: socklen_t) {
-    self.length = length
-    withUnsafeMutableBytes(of: &storage) {
-      $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: min(Int(length), $0.count)))
-    }
-  }
-
-  init(path: String) throws(SystemError) {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-      throw SystemError(call: "use path", subject: path, number: ENAMETOOLONG)
-    }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-    length = socklen_t(MemoryLayout<sockaddr_un>.size)
-    withUnsafeMutableBytes(of: &storage) { target in
-      withUnsafeBytes(of: &address) { target.copyMemory(from: $0) }
-    }
-  }
-
-  func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
-    withUnsafePointer(to: storage) { storage in
-      storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
-    }
-  }
 }

@@ -1,0 +1,295 @@
+internal import EventLoops
+internal import GRPC
+package import HTTP2
+package import Inference
+package import Transport
+
+/// One HTTP/2 connection to one address, and the calls on it. Made again by its owner, not by itself, when it is closed.
+///
+/// ```
+/// idle ─ connect ─▶ connecting ─ SETTINGS ─▶ ready ─ GOAWAY, drain ─▶ draining ─ last call ─▶ closed
+/// ```
+///
+/// Belongs to its loop's thread. From `connect` to `closed` the event loop keeps it.
+package final class ClientConnection {
+  package enum State: Sendable { case idle, connecting, ready, draining, closed }
+
+  package let address: ResolvedAddress
+  package let options: ClientConnectionOptions
+  package let loop: GRPCClientLoop
+  package private(set) var state = State.idle
+  /// Calls that have not finished.
+  package var openCalls: Int { counts.pointee.openCalls }
+  /// What the server allows at once; it may change its mind.
+  package var peerMaxConcurrentStreams: Int { counts.pointee.limit }
+  /// What the server said when it went away, for people.
+  package var goAwayReason: String { connection?.session.goAwayReason ?? "" }
+
+  private weak var observer: (any ClientConnectionObserver)?
+  private var connection: Connection?
+  /// Of every call that is lost with the connection.
+  private var lossStatus = GRPCStatus.ok
+  private let counts: UnsafeMutablePointer<Counts>
+
+  /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
+  private struct Counts {
+    var openCalls = 0
+    var limit = 0
+    /// The observer was not told of room since there was none.
+    var isFull = false
+  }
+
+  package init(
+    to address: ResolvedAddress, options: ClientConnectionOptions, on loop: GRPCClientLoop,
+    observer: any ClientConnectionObserver
+  ) {
+    self.address = address
+    self.options = options
+    self.loop = loop
+    self.observer = observer
+    counts = .allocate(capacity: 1)
+    counts.initialize(to: Counts())
+  }
+
+  deinit { counts.deallocate() }
+
+  // MARK: Life
+
+  /// Begins to connect, once. The observer hears `isReady` or `closed`, never before this returns.
+  package func connect() {
+    guard state == .idle else { return }
+    state = .connecting
+    do {
+      connection = try Connection.connect(
+        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: options.times,
+        on: loop.transport, handler: self)
+    } catch {
+      let reason = (error as? SystemError).map { CloseReason.system($0) } ?? .tls("\(error)")
+      loop.eventLoop.execute(ClosedLater(connection: self, reason: reason).run)
+    }
+  }
+
+  /// Takes no new calls, and closes when those that run have finished.
+  package func drain() {
+    guard state == .ready || state == .connecting else { return }
+    guard state == .ready, let connection, connection.session.streamCount > 0 else { return close() }
+    beginDraining()
+  }
+
+  /// Closes at once; calls that run are lost. The observer hears of them and of it before this returns.
+  package func close() {
+    switch state {
+    case .idle: state = .closed
+    case .connecting, .ready, .draining: if let connection { connection.close() } else { closed(.local) }
+    case .closed: break
+    }
+  }
+
+  /// Sends a PING. The observer hears `answeredPing`, or the connection is closed after the keepalive's time-out.
+  package func ping() { connection?.ping() }
+
+  private func beginDraining() {
+    guard state == .ready else { return }
+    state = .draining
+    observer?.connectionIsDraining(self)
+  }
+
+  fileprivate func closed(_ reason: CloseReason) {
+    guard state != .closed else { return }
+    state = .closed
+    connection = nil
+    observer?.connectionClosed(self, reason: reason)
+  }
+
+  // MARK: Calls
+
+  /// Ready, and below what the server allows at once.
+  package var mayStartCall: Bool {
+    guard state == .ready, let connection else { return false }
+    return connection.session.streamCount < counts.pointee.limit
+  }
+
+  /// Opens a stream. What is sent on it leaves at the end of this turn of the loop.
+  ///
+  /// - Parameters:
+  ///   - metadata: Fields of this call alone; they are copied, and no table of recent fields remembers them.
+  ///   - deadline: The server is told of it. After it the call ends with `deadlineExceeded`; let it not be over yet.
+  ///   - observer: Stays until its `finished` is called, which is not before this returns.
+  ///   - tag: The caller's own.
+  /// - Returns: Nil where `mayStartCall` is false.
+  package func start(
+    _ template: RequestTemplate, metadata: HeaderBlock? = nil, deadline: Instant = .never,
+    observer: any ClientCallObserver, tag: UInt = 0
+  ) -> ClientCallPointer? {
+    guard mayStartCall, let connection else { return nil }
+    guard let stream = openStream(template, metadata, deadline, connection) else {
+      // Stream numbers are used up (RFC 9113 §5.1.1): a new connection has new ones.
+      beginDraining()
+      if connection.session.streamCount == 0 { connection.close(.finished) }
+      return nil
+    }
+    let call = loop.takeCall()
+    call.pointee.isOpen = true
+    call.pointee.stream = stream
+    call.pointee.connection = .passUnretained(self)
+    call.pointee.observer = observer
+    call.pointee.tag = tag
+    call.pointee.template = .passRetained(template)
+    stream.pointee.context = UnsafeMutableRawPointer(call)
+    counts.pointee.openCalls += 1
+    if connection.session.streamCount >= counts.pointee.limit { counts.pointee.isFull = true }
+    if deadline < .never { loop.eventLoop.timers.arm(call.pointee.timer, at: deadline) }
+    connection.streamWasOpened()
+    return ClientCallPointer(call)
+  }
+
+  private func openStream(
+    _ template: RequestTemplate, _ metadata: HeaderBlock?, _ deadline: Instant, _ connection: Connection
+  ) -> StreamPointer? {
+    guard deadline < .never else { return connection.session.request(template.headers, adding: nil, metadata) }
+    let left = max(deadline.nanoseconds(since: loop.eventLoop.now), 1)
+    return withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { text in
+      let count = writeGRPCTimeout(nanoseconds: left, to: text)
+      let name: StaticString = "grpc-timeout"
+      let field = HeaderBlock.Field(
+        name: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount),
+        value: UnsafeRawBufferPointer(rebasing: text[..<count]))
+      return connection.session.request(template.headers, adding: field, metadata)
+    }
+  }
+
+  func withConnection(_ body: (Connection) -> Void) {
+    if let connection { body(connection) }
+  }
+
+  /// A call with a stream has finished.
+  func callEnded(on stream: StreamPointer) {
+    counts.pointee.openCalls -= 1
+    guard let connection else { return }
+    connection.session.reset(stream, code: .cancel)  // no effect on one that is closed
+    connection.setNeedsFlush()
+  }
+}
+
+/// What happens to a connection, on its loop's thread. Referred to weakly.
+package protocol ClientConnectionObserver: AnyObject {
+  /// The server's SETTINGS are there: calls can be started.
+  func connectionIsReady(_ connection: ClientConnection)
+
+  /// There is room for calls again, after `mayStartCall` was false because of the server's limit.
+  func connectionMayStartCalls(_ connection: ClientConnection)
+
+  /// No new calls can be started; those that run go on.
+  func connectionIsDraining(_ connection: ClientConnection)
+
+  /// The last that is heard of it. Its calls have finished before.
+  func connectionClosed(_ connection: ClientConnection, reason: CloseReason)
+
+  func connectionAnsweredPing(_ connection: ClientConnection)
+}
+
+extension ClientConnectionObserver {
+  package func connectionMayStartCalls(_ connection: ClientConnection) {}
+  package func connectionIsDraining(_ connection: ClientConnection) {}
+  package func connectionAnsweredPing(_ connection: ClientConnection) {}
+}
+
+// MARK: - What the transport says
+
+extension ClientConnection: ConnectionHandler {
+  package func handle(_ event: HTTP2Event, on connection: Connection) {
+    guard let stream = event.stream else { return }
+    guard let raw = stream.pointee.context?.assumingMemoryBound(to: ClientCall.self), raw.pointee.isOpen else {
+      return handleUnwatched(event, stream, connection)
+    }
+    let call = ClientCallPointer(raw)
+    switch event.kind {
+    case .headers: call.receiveHeaders(stream, limitBytes: options.http2.maxHeaderListBytes)
+    case .data: call.receive(event.bytes, stream, connection, maxMessageBytes: options.maxMessageBytes)
+    case .endOfStream: call.receiveEnd()
+    case .drained: raw.pointee.observer?.drained(call)
+    case .closed: streamClosed(call, stream, code: event.code, connection)
+    case .trailers, .pingAcknowledged, .pingReceived, .goAway: break
+    }
+  }
+
+  /// The call is over, and its stream is not quite.
+  private func handleUnwatched(_ event: HTTP2Event, _ stream: StreamPointer, _ connection: Connection) {
+    switch event.kind {
+    case .data: connection.consume(event.bytes.count, of: stream)
+    case .closed: forget(stream)
+    default: break
+    }
+  }
+
+  /// The call's memory may be used again, if the call is over.
+  private func forget(_ stream: StreamPointer) {
+    guard let raw = stream.pointee.context?.assumingMemoryBound(to: ClientCall.self) else { return }
+    stream.pointee.context = nil
+    raw.pointee.stream = nil
+    raw.pointee.connection = nil
+    if !raw.pointee.isOpen { loop.give(raw) }
+  }
+
+  private func streamClosed(_ call: ClientCallPointer, _ stream: StreamPointer, code: UInt32, _ connection: Connection) {
+    if let pause = call.raw.pointee.pause, pause.hasEnded {
+      // The answer is complete and waits to be read: the call goes on without its stream.
+      pause.headers.append(contentsOf: stream.pointee.headers)
+      pause.trailers.append(contentsOf: stream.pointee.trailers)
+      call.returnWindow(of: pause)
+      counts.pointee.openCalls -= 1
+      return forget(stream)
+    }
+    if connection.state == .closed {
+      call.end(lossStatus(connection), .connection)
+    } else {
+      let isRefused = code == HTTP2ErrorCode.refusedStream.rawValue
+      let text =
+        isRefused ? "the server did not take the call" : "the server reset the call (HTTP/2 error \(code))"
+      call.end(
+        GRPCStatus(GRPCStatus.Code(resetCode: code), text), isRefused && state == .draining ? .connection : .server,
+        mayHaveRun: isRefused ? false : nil)
+    }
+    forget(stream)
+  }
+
+  private func lossStatus(_ connection: Connection) -> GRPCStatus {
+    if lossStatus.code == .ok {
+      lossStatus = GRPCStatus(.unavailable, "the connection to \(address) is lost: \(connection.closeReason)")
+    }
+    return lossStatus
+  }
+
+  package func opened(_ connection: Connection) {
+    guard state == .connecting else { return }
+    state = .ready
+    counts.pointee.limit = connection.session.peerMaxConcurrentStreams
+    observer?.connectionIsReady(self)
+  }
+
+  package func goingAway(_ connection: Connection, code: UInt32) { beginDraining() }
+
+  package func settled(_ connection: Connection) {
+    guard state == .ready || state == .draining else { return }
+    counts.pointee.limit = connection.session.peerMaxConcurrentStreams
+    let count = connection.session.streamCount
+    if state == .draining, count == 0 { return connection.close(.finished) }
+    if count >= counts.pointee.limit {
+      counts.pointee.isFull = true
+    } else if counts.pointee.isFull {
+      counts.pointee.isFull = false
+      observer?.connectionMayStartCalls(self)
+    }
+  }
+
+  package func pingAnswered(_ connection: Connection) { observer?.connectionAnsweredPing(self) }
+
+  package func closed(_ connection: Connection, reason: CloseReason) { closed(reason) }
+}
+
+/// Tells of a connection that could not even begin, in the loop's next turn.
+private struct ClosedLater: @unchecked Sendable {  // made and run on the same thread
+  let connection: ClientConnection
+  let reason: CloseReason
+  func run() { connection.closed(reason) }
+}
