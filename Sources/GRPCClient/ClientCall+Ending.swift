@@ -26,7 +26,8 @@ extension ClientCallPointer {
         raw.pointee.connection?._withUnsafeGuaranteedRef { $0.callEnded(on: stream) }
       }
       let outcome = CallOutcome(status: status, origin: origin, mayHaveRun: mayHaveRun ?? wasSent)
-      raw.pointee.observer?.finished(self, outcome)
+      let observer = raw.pointee.observer.take()
+      observer?.finished(self, outcome)
       raw.pointee.serial &+= 1
       if raw.pointee.stream == nil { loop.give(raw) }
     }

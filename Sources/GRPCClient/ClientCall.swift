@@ -22,8 +22,7 @@ struct ClientCall {
   var stream: StreamPointer?
   /// Valid while `stream` is there.
   var connection: Unmanaged<ClientConnection>?
-  /// Kept by whoever started the call, until `finished`.
-  unowned(unsafe) var observer: (any ClientCallObserver)?
+  var observer: (any ClientCallObserver)?
   var tag: UInt = 0
   /// Retained while the call is open or has a stream.
   var template: Unmanaged<RequestTemplate>?
@@ -50,7 +49,6 @@ struct ClientCall {
 
   mutating func clear() {
     connection = nil
-    observer = nil
     template?.release()
     template = nil
     reader = MessageReader()
@@ -83,7 +81,7 @@ final class PausedReading {
   }
 }
 
-/// Hears of its calls, on the loop's thread. The caller of `ClientConnection.start` keeps it until `finished`.
+/// Hears of its calls, on the loop's thread. A call keeps it until `finished`.
 package protocol ClientCallObserver: AnyObject {
   /// The answer's headers are there. Not called where they are the whole answer.
   func receivedHeaders(on call: ClientCallPointer)

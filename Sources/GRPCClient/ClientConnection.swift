@@ -114,7 +114,7 @@ package final class ClientConnection {
   /// - Parameters:
   ///   - metadata: Fields of this call alone; they are copied, and no table of recent fields remembers them.
   ///   - deadline: The server is told of it. After it the call ends with `deadlineExceeded`; let it not be over yet.
-  ///   - observer: Stays until its `finished` is called, which is not before this returns.
+  ///   - observer: Kept until its `finished`, which is not called before this returns.
   ///   - tag: The caller's own.
   /// - Returns: Nil where `mayStartCall` is false.
   package func start(

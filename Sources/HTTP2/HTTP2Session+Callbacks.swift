@@ -168,6 +168,11 @@ private func onFrameSent(
   guard let frame else { return 0 }
   let head = frame.pointee.hd
   switch UInt32(head.type) {
+  case NGHTTP2_GOAWAY.rawValue:
+    return withSession(userData) { session in
+      session.sentGoAwayCode = frame.pointee.goaway.error_code
+      return 0
+    }
   case NGHTTP2_RST_STREAM.rawValue:
     let isOurs = stream(raw, head.stream_id)?.pointee.wasResetHere ?? false
     return isOurs ? 0 : withSession(userData) { session in

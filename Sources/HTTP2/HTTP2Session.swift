@@ -46,6 +46,13 @@ package final class HTTP2Session {
   package internal(set) var hasPeerSettings = false
   /// What the peer said with its last GOAWAY, for people; at most 256 bytes of it.
   package internal(set) var goAwayReason = ""
+  var sentGoAwayCode: UInt32 = 0
+  /// What the peer did that ended the session: known once our GOAWAY, which says it, has left.
+  package var violation: HTTP2Error? {
+    guard sentGoAwayCode != 0 else { return nil }
+    return HTTP2Error(
+      code: NGHTTP2_ERR_PROTO.rawValue, description: String(cString: nghttp2_http2_strerror(sentGoAwayCode)))
+  }
   /// Whether HEADERS or DATA went to the peer since its last PING.
   var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.

@@ -331,7 +331,7 @@ package final class Connection: EventSource {
     guard pending.isEmpty else { return }
     let isDrained = state == .draining && clock.drainIsAnnounced && session.streamCount == 0
     if mustCloseAfterFlush { return close(closeReason) }
-    if session.isFinished || isDrained { close(.finished) }
+    if session.isFinished || isDrained { close(session.violation.map { .protocolError($0) } ?? .finished) }
   }
 
   /// Closes the socket and ends every stream that is open. Safe to call twice.
