@@ -112,7 +112,10 @@ let package = Package(
       swiftSettings: trusted),
     .target(
       name: "LoadTesting",
-      dependencies: ["Inference", "Wire", .product(name: "Histogram", package: "hdrhistogram-swift")],
+      dependencies: [
+        "CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire",
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
       swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",

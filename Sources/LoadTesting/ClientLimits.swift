@@ -37,3 +37,20 @@ package enum ClientLimits {
 
   private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 }
+
+extension ClientLimits {
+  /// Calls may fail by so small a share, and the rate still passes.
+  package static let tolerableFailures = 0.001
+
+  /// Whether a probe of a search kept its bound.
+  package static func verdict(
+    _ result: StepResult, percentile: Double, boundNanoseconds: UInt64
+  ) -> RateSearch.Verdict {
+    let total = result.total.answered + result.total.failed
+    let failures = total == 0 ? 1 : Double(result.total.failed) / Double(total)
+    if failures <= tolerableFailures, result.total.latency.value(atPercentile: percentile) <= boundNanoseconds {
+      return .passed
+    }
+    return limited(result) ? .clientLimited : .failed
+  }
+}

@@ -9,6 +9,14 @@ package struct RateSearch: Sendable {
     case failed
     /// The client could not offer the rate: nothing is known of the server.
     case clientLimited
+
+    package var text: String {
+      switch self {
+      case .passed: "passes"
+      case .failed: "fails"
+      case .clientLimited: "the client is the limit"
+      }
+    }
   }
 
   package enum Outcome: Hashable, Sendable {
@@ -22,6 +30,8 @@ package struct RateSearch: Sendable {
     case clientLimited
     /// As many probes as were allowed.
     case outOfProbes
+    /// Somebody ended it.
+    case interrupted
 
     package var text: String {
       switch self {
@@ -30,6 +40,7 @@ package struct RateSearch: Sendable {
       case .reachedMost: "the highest rate that may be tried passes"
       case .clientLimited: "this client can't offer more"
       case .outOfProbes: "no probes are left"
+      case .interrupted: "the search was interrupted"
       }
     }
   }

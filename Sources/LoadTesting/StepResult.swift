@@ -81,7 +81,10 @@ package struct StepResult: Sendable {
     (self.failures, self.mismatches) = (failures, mismatches)
   }
 
-  package var throughput: Double { seconds > 0 ? Double(total.answered) / seconds : 0 }
+  /// Answers in the windows, a second. Those that came after the last are not in it.
+  package var throughput: Double {
+    seconds > 0 ? Double(windows.reduce(0) { $0 + $1.answered }) / seconds : 0
+  }
   /// Requests a second that were to be sent; nil in a closed loop.
   package var offered: Double? {
     switch step {

@@ -1,0 +1,24 @@
+internal import Foundation
+internal import LoadTesting
+internal import Threads
+
+/// Ctrl-C and SIGTERM: the first ends the load test with a report, the second the program.
+final class LoadSignals: Sendable {
+  private let run = Locked<LoadRun?>(nil)
+
+  /// From here on; until `interrupt(_:)` the first ends the program.
+  init() {
+    ShutdownSignals.block()
+    let run = run
+    let thread = Thread {
+      while true {
+        let number = ShutdownSignals.wait()
+        guard let running = run.withLock({ $0 }), !running.isInterrupted else { _exit(128 + number) }
+        running.interrupt()
+      }
+    }
+    thread.start()
+  }
+
+  func interrupt(_ run: LoadRun) { self.run.withLock { $0 = run } }
+}
