@@ -25,7 +25,8 @@ package final class ClientConnection {
   /// What the server said when it went away, for people.
   package var goAwayReason: String { connection?.session.goAwayReason ?? "" }
 
-  private weak var observer: (any ClientConnectionObserver)?
+  /// Until `closed`.
+  private var observer: (any ClientConnectionObserver)?
   private var connection: Connection?
   /// Of every call that is lost with the connection.
   private var lossStatus = GRPCStatus.ok
@@ -79,7 +80,9 @@ package final class ClientConnection {
   /// Closes at once; calls that run are lost. The observer hears of them and of it before this returns.
   package func close() {
     switch state {
-    case .idle: state = .closed
+    case .idle:
+      state = .closed
+      observer = nil
     case .connecting, .ready, .draining: if let connection { connection.close() } else { closed(.local) }
     case .closed: break
     }
@@ -98,7 +101,7 @@ package final class ClientConnection {
     guard state != .closed else { return }
     state = .closed
     connection = nil
-    observer?.connectionClosed(self, reason: reason)
+    observer.take()?.connectionClosed(self, reason: reason)
   }
 
   // MARK: Calls
@@ -171,7 +174,7 @@ package final class ClientConnection {
   }
 }
 
-/// What happens to a connection, on its loop's thread. Referred to weakly.
+/// What happens to a connection, on its loop's thread. Kept until `connectionClosed`.
 package protocol ClientConnectionObserver: AnyObject {
   /// The server's SETTINGS are there: calls can be started.
   func connectionIsReady(_ connection: ClientConnection)

@@ -39,6 +39,8 @@ package final class Connection: EventSource {
   private var readAwaitsOutput = false
 
   var clock: ConnectionClock
+  /// Whether an open connection has anything to wait for.
+  private let isTimed: Bool
   private let timer: UnsafeMutablePointer<TimerNode>
 
   /// Bytes of complete requests and uncollected answers, as the handler counts them.
@@ -97,6 +99,7 @@ package final class Connection: EventSource {
     self.handler = handler
     self.state = state
     clock = ConnectionClock(now: transport.loop.now, times: times)
+    isTimed = times.limitsOpenConnections
     timer = .allocate(capacity: 1)
     timer.initialize(
       to: TimerNode(context: Unmanaged.passUnretained(self).toOpaque(), fire: connectionTimerFired))
@@ -249,7 +252,7 @@ package final class Connection: EventSource {
         if let stream = event.stream { session.recycle(stream) }
         clock.lastCallEnd = transport.loop.now
         // While calls ran there may have been nothing to wait for; now there is the idle timeout.
-        if !timer.pointee.isArmed { armTimer() }
+        if isTimed, !timer.pointee.isArmed { armTimer() }
       case .drained:
         handler.handle(event, on: self)
         // It comes at the end of a turn, and what the handler now takes in is for work that comes before this.
@@ -269,7 +272,7 @@ package final class Connection: EventSource {
   /// A stream was opened from this side: the time without streams is over.
   package func streamWasOpened() {
     if session.streamCount == 1 { clock.lastWoken = transport.loop.now }
-    if !timer.pointee.isArmed { armTimer() }
+    if isTimed, !timer.pointee.isArmed { armTimer() }
     setNeedsFlush()
   }
 

@@ -66,4 +66,7 @@ package struct ConnectionTimes: Sendable {
   package var stallTimeout = Duration.zero
 
   package init() {}
+
+  /// Whether there is any limit on an open connection that has nothing to write.
+  var limitsOpenConnections: Bool { idleTimeout > .zero || keepaliveTime > .zero || maxConnectionAge > .zero }
 }
