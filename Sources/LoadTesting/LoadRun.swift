@@ -142,10 +142,10 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
     }
     hooks.didWarmUp()
     var measurement = Measurement(
-      start: isTrace ? begin : Instant.now(), length: length, process: options.process,
-      isPrecise: options.isPrecise)
+      start: isTrace ? begin : Instant.now(), length: length, windowNanoseconds: options.windowNanoseconds,
+      process: options.process, isPrecise: options.isPrecise)
     while measurement.end == nil {
-      interruption.wait(until: measurement.nextWindowEnd(options.windowNanoseconds))
+      interruption.wait(until: measurement.nextWindowEnd)
       let taken = takeTallies()
       let window = measurement.add(taken.all, busiest: taken.busiest, isInterrupted: interruption.isRaised)
       total.add(taken.all)

@@ -6,6 +6,7 @@ struct Measurement {
   private let length: StepLength
   private let process: WatchedProcess?
   private let isPrecise: Bool
+  private let windowNanoseconds: UInt64
   private var windows: [WindowSample] = []
   private var lastEnd: Instant
   private var lastOwnCPU: UInt64
@@ -15,7 +16,10 @@ struct Measurement {
   private var busiestNanoseconds: UInt64 = 0
   private(set) var end: StepResult.End?
 
-  init(start: Instant, length: StepLength, process: WatchedProcess?, isPrecise: Bool) {
+  init(
+    start: Instant, length: StepLength, windowNanoseconds: UInt64, process: WatchedProcess?, isPrecise: Bool
+  ) {
+    self.windowNanoseconds = windowNanoseconds
     (self.start, self.length, self.process, self.isPrecise) = (start, length, process, isPrecise)
     lastEnd = start
     lastOwnCPU = ProcessUsage.ownNanoseconds()
@@ -24,7 +28,7 @@ struct Measurement {
   }
 
   /// When the present window is over. The last one takes what would be less than half a window more.
-  func nextWindowEnd(_ windowNanoseconds: UInt64) -> Instant {
+  var nextWindowEnd: Instant {
     let last = start.advanced(byNanoseconds: length.nanoseconds)
     let next = lastEnd.advanced(byNanoseconds: windowNanoseconds)
     return next.advanced(byNanoseconds: windowNanoseconds / 2) > last ? last : next
@@ -58,7 +62,8 @@ struct Measurement {
       end = .interrupted
     } else if isStable, length.stability != nil {
       end = .stable
-    } else if now >= start.advanced(byNanoseconds: length.nanoseconds) {
+    } else if now.advanced(byNanoseconds: windowNanoseconds / 2) >= start.advanced(byNanoseconds: length.nanoseconds) {
+      // A window that is ended late may have left too little for another.
       end = length.stability == nil ? .duration : .longest
     }
   }

@@ -36,7 +36,7 @@ struct LineChart {
   private let width = 640.0
   private let height = 300.0
   private let left = 64.0
-  private let right = 16.0
+  private let right = 34.0
   private let top = 14.0
   private let bottom = 42.0
 

@@ -99,6 +99,8 @@ struct LoadPaceOptions: ParsableArguments {
     }
   }
 
+  var isClosedLoop: Bool { rate == nil && trace == nil && !findRate }
+
   var process: ArrivalProcess { arrivals == "constant" ? .constant : .poisson }
 
   /// The steps of a run that is no search.

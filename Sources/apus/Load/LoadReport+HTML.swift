@@ -42,16 +42,16 @@ extension LoadReport {
   }
 
   private var verdict: String {
-    let warnings = steps.flatMap { step in ClientLimits.warnings(step).map { "\(step.step.description): \($0)" } }
+    let warnings = suspects.flatMap { step in ClientLimits.warnings(step).map { "\(step.step.description): \($0)" } }
     let lines =
       faults.map { "<p class=\"fault\">\(escaped($0))</p>" } + warnings.map { "<p class=\"warning\">\(escaped($0))</p>" }
     return lines.joined(separator: "\n")
   }
 
   private var tiles: String {
-    guard let step = steps.max(by: { $0.throughput < $1.throughput }) else { return "" }
+    guard let step = foundStep ?? steps.max(by: { $0.throughput < $1.throughput }) else { return "" }
     var tiles = [
-      (steps.count == 1 ? "answered a second" : "most answered a second", Self.number(step.throughput)),
+      (steps.count == 1 || search != nil ? "answered a second" : "most answered a second", Self.number(step.throughput)),
       ("median", Self.time(Double(step.total.latency.value(atPercentile: 50)))),
       ("p99", Self.time(Double(step.total.latency.value(atPercentile: 99)))),
       ("failed", Self.number(Double(steps.reduce(0) { $0 + $1.total.failed }))),
@@ -71,7 +71,7 @@ extension LoadReport {
 
   private var charts: [String] {
     var charts = [card("Latency by percentile", distribution)]
-    if steps.count > 1 { charts.append(card("Throughput and latency", rateAgainstLatency)) }
+    if steps.count > 1 { charts.append(card("Rate and latency", rateAgainstLatency)) }
     charts.append(card("Throughput over time", throughputOverTime))
     charts.append(card("Latency over time", latencyOverTime))
     return charts
@@ -83,7 +83,14 @@ extension LoadReport {
       ? "" : "<section class=\"card\"><h2>\(escaped(title))</h2>\(chart.legend)\(svg)</section>"
   }
 
-  private static func milliseconds(_ value: Double) -> String { time(value * 1e6) }
+  /// Milliseconds as an axis names them: `200 µs`, `1 ms`, `2 s`.
+  private static func milliseconds(_ value: Double) -> String {
+    switch value {
+    case ..<0.999: "\(number(value * 1000)) µs"
+    case ..<999.9: "\(number(value)) ms"
+    default: "\(number(value / 1000)) s"
+    }
+  }
 
   /// At most six steps have a line each: the first, the last, and those between at even distances.
   private var distribution: LineChart {
@@ -110,15 +117,18 @@ extension LoadReport {
   }
 
   private var rateAgainstLatency: LineChart {
-    let ordered = steps.filter { $0.total.answered > 0 }.sorted { $0.throughput < $1.throughput }
+    func rate(_ step: StepResult) -> Double { step.offered ?? step.throughput }
+    let ordered = steps.filter { $0.total.answered > 0 }.sorted { rate($0) < rate($1) }
     let series = [50.0, 90, 99].enumerated().map { color, percentile in
       LineChart.Series(
         name: "p\(Self.number(percentile))",
-        points: ordered.map { ($0.throughput, Double($0.total.latency.value(atPercentile: percentile)) / 1e6) },
+        points: ordered.map { (rate($0), Double($0.total.latency.value(atPercentile: percentile)) / 1e6) },
         color: color, hasMarks: true)
     }
     return LineChart(
-      x: .init(title: "answered a second", scale: .linear, label: Self.number),
+      x: .init(
+        title: steps.allSatisfy { $0.offered != nil } ? "requests a second" : "answered a second", scale: .linear,
+        label: Self.number),
       y: .init(title: "latency", scale: .logarithmic, label: Self.milliseconds), series: series)
   }
 
@@ -171,7 +181,7 @@ extension LoadReport {
     if let server = serverTable {
       sections.append("<section class=\"card\"><h2>The server's own account, last step</h2>\(table(server))</section>")
     }
-    let remarks = steps.compactMap(remarks)
+    let remarks = suspects.compactMap(remarks)
     if !remarks.isEmpty {
       sections.append("<section class=\"card\"><h2>Failures and warnings</h2><pre>\(escaped(remarks.joined(separator: "\n\n")))</pre></section>")
     }

@@ -7,10 +7,17 @@ extension LoadReport {
     var parts = [stepTable.text]
     if targets.count > 1, let step = steps.last { parts.append(targetTable(step).text) }
     if let server = serverTable { parts.append(server.text) }
-    parts += steps.compactMap(remarks)
+    parts += suspects.compactMap(remarks)
     if let search { parts.append(sentence(search)) }
     return parts.joined(separator: "\n\n")
   }
+
+  /// The step at the rate that a search found.
+  var foundStep: StepResult? { search?.rate.flatMap { rate in steps.last { $0.offered == rate } } }
+
+  /// Steps whose warnings matter. A search goes to where requests are late: only the rate that it found is to be above
+  /// suspicion.
+  var suspects: [StepResult] { search == nil ? steps : foundStep.map { [$0] } ?? steps.suffix(1) }
 
   var stepTable: TextTable {
     let hasServer = steps.contains { $0.serverCPUNanoseconds != nil }

@@ -33,7 +33,7 @@ struct RunLoadCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Most calls in flight on a connection. (default: 100, or what --concurrency needs)", valueName: "n"))
+      "Most calls in flight on a connection. (default: 1000, or what --concurrency needs)", valueName: "n"))
   var streams: Int?
 
   @Option(
@@ -143,7 +143,7 @@ struct RunLoadCommand: ParsableCommand {
     }
     options.threads = threads
     options.connections = connections
-    options.streams = streams ?? max(100, neededStreams)
+    options.streams = streamLimit
     options.metadata = try fields()
     options.deadlineNanoseconds = deadline?.nanoseconds
     options.isPrecise = precise
@@ -155,10 +155,10 @@ struct RunLoadCommand: ParsableCommand {
     return options
   }
 
-  /// On each connection, for the highest concurrency.
-  private var neededStreams: Int {
-    guard let text = pace.concurrency, let range = LoadRange(text) else { return 1 }
-    let most = Int(max(range.first, range.last))
+  private var streamLimit: Int {
+    if let streams { return streams }
+    guard pace.isClosedLoop else { return 1000 }
+    let most = pace.concurrency.flatMap { LoadRange($0) }.map { Int(max($0.first, $0.last)) } ?? 1
     return (most + connections - 1) / connections
   }
 
@@ -166,7 +166,7 @@ struct RunLoadCommand: ParsableCommand {
     let server = inputs.method == nil ? try? client.serverMetadata() : nil
     var report = LoadReport(
       address: client.channel.address, server: server.map { "\($0.name) \($0.version)" } ?? "", started: Date(),
-      threads: threads, connections: connections, streams: streams ?? max(100, neededStreams), seed: inputs.seed,
+      threads: threads, connections: connections, streams: streamLimit, seed: inputs.seed,
       targets: workload.targets.map { target in
         let sizes = target.inputs.map(\.message.count)
         return LoadReport.Target(
