@@ -31,7 +31,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   package let index: Int
   /// The time at which this turn began handling events.
   package private(set) var now: Instant
-  package var timers: TimerWheel
+  package let timers: TimerWheel
 
   private let poller: Int32
   private let wakeDescriptor: Int32

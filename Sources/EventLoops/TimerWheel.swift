@@ -31,28 +31,36 @@ package struct TimerWheel: ~Copyable {
 
   private let slots: UnsafeMutablePointer<UnsafeMutablePointer<TimerNode>?>
   private let occupied: UnsafeMutablePointer<UInt64>  // a bit a slot
-  private var currentTick: UInt64
-  package private(set) var count = 0
+  private let place: UnsafeMutablePointer<Place>
+  package var count: Int { place.pointee.count }
+
+  /// Behind a pointer, so that the wheel of a class needs no check for overlapping accesses.
+  private struct Place {
+    var currentTick: UInt64
+    var count = 0
+  }
 
   package init(now: Instant) {
     slots = .allocate(capacity: Self.slotCount)
     slots.initialize(repeating: nil, count: Self.slotCount)
     occupied = .allocate(capacity: Self.slotCount / 64)
     occupied.initialize(repeating: 0, count: Self.slotCount / 64)
-    currentTick = now.nanoseconds / Self.tickNanoseconds
+    place = .allocate(capacity: 1)
+    place.initialize(to: Place(currentTick: now.nanoseconds / Self.tickNanoseconds))
   }
 
   deinit {
     slots.deallocate()
     occupied.deallocate()
+    place.deallocate()
   }
 
   /// Arms `node` for `deadline`; a node that is armed already is moved.
-  package mutating func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: Instant) {
+  package func arm(_ node: UnsafeMutablePointer<TimerNode>, at deadline: Instant) {
     disarm(node)
     guard deadline < .never else { return }
     // Rounded up, so that no timer fires early; at least the next tick, so that `takeDue` gets to it.
-    let tick = max((deadline.nanoseconds &+ Self.tickNanoseconds &- 1) / Self.tickNanoseconds, currentTick &+ 1)
+    let tick = max((deadline.nanoseconds &+ Self.tickNanoseconds &- 1) / Self.tickNanoseconds, place.pointee.currentTick &+ 1)
     let slot = Int(tick % UInt64(Self.slotCount))
     node.pointee.deadline = deadline
     node.pointee.slot = Int32(slot)
@@ -61,11 +69,11 @@ package struct TimerWheel: ~Copyable {
     slots[slot]?.pointee.previous = node
     slots[slot] = node
     occupied[slot / 64] |= 1 << UInt64(slot % 64)
-    count += 1
+    place.pointee.count += 1
   }
 
   /// Takes `node` out, if it is in.
-  package mutating func disarm(_ node: UnsafeMutablePointer<TimerNode>) {
+  package func disarm(_ node: UnsafeMutablePointer<TimerNode>) {
     guard node.pointee.isArmed else { return }
     let slot = Int(node.pointee.slot)
     if let previous = node.pointee.previous {
@@ -79,41 +87,41 @@ package struct TimerWheel: ~Copyable {
     node.pointee.next = nil
     node.pointee.slot = -1
     node.pointee.deadline = .never
-    count -= 1
+    place.pointee.count -= 1
   }
 
   /// Takes out one timer whose time has come, by the order of their ticks. Nil when there is none.
   ///
   /// One at a time, so that what the caller does with it may arm and disarm others: the wheel is nobody's meanwhile.
-  package mutating func takeDue(now: Instant) -> UnsafeMutablePointer<TimerNode>? {
+  package func takeDue(now: Instant) -> UnsafeMutablePointer<TimerNode>? {
     let target = now.nanoseconds / Self.tickNanoseconds
     guard count > 0 else {
-      currentTick = max(currentTick, target)
+      place.pointee.currentTick = max(place.pointee.currentTick, target)
       return nil
     }
     // More than a turn behind: each slot once is enough.
-    if target > currentTick &+ UInt64(Self.slotCount) { currentTick = target &- UInt64(Self.slotCount) }
+    if target > place.pointee.currentTick &+ UInt64(Self.slotCount) { place.pointee.currentTick = target &- UInt64(Self.slotCount) }
     while true {
-      if let node = firstDue(in: Int(currentTick % UInt64(Self.slotCount)), now: now) {
+      if let node = firstDue(in: Int(place.pointee.currentTick % UInt64(Self.slotCount)), now: now) {
         disarm(node)
         return node
       }
-      guard currentTick < target else { return nil }
-      currentTick &+= 1
+      guard place.pointee.currentTick < target else { return nil }
+      place.pointee.currentTick &+= 1
     }
   }
 
   /// When `takeDue` should be asked next: no later than the first deadline's tick. Nil if nothing is pending.
   package func nextExpiry() -> Instant? {
     guard count > 0 else { return nil }
-    let start = Int((currentTick &+ 1) % UInt64(Self.slotCount))
+    let start = Int((place.pointee.currentTick &+ 1) % UInt64(Self.slotCount))
     var distance = 0
     while distance < Self.slotCount {
       let slot = (start + distance) % Self.slotCount
       let word = occupied[slot / 64] >> UInt64(slot % 64)
       if word != 0 {
         let ahead = UInt64(distance + word.trailingZeroBitCount)
-        return Instant(nanoseconds: (currentTick &+ 1 &+ ahead) &* Self.tickNanoseconds)
+        return Instant(nanoseconds: (place.pointee.currentTick &+ 1 &+ ahead) &* Self.tickNanoseconds)
       }
       distance += 64 - slot % 64
     }

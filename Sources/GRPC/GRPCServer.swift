@@ -64,7 +64,10 @@ package final class GRPCServer {
     try Socket.checkFree(address)
     var address = address
     var shared: Int32 = -1  // a Unix socket is one for all loops
-    for host in hosts {
+    let doors = hosts.map { host in
+      Door(to: host.transport, tls: tls) { [grpc = host.grpc] in grpc.makeConnectionHandler() }
+    }
+    for (index, host) in hosts.enumerated() {
       let socket: Socket
       switch address {
       case .unix where shared >= 0:
@@ -76,14 +79,16 @@ package final class GRPCServer {
         socket = try Socket.listen(on: address, sharesPort: true)
         address = .tcp(host: name, port: socket.localPort)
       }
-      host.listeners.append(
-        try Listener(socket, tls: tls, on: host.transport) { [grpc = host.grpc] in grpc.makeConnectionHandler() })
+      host.listeners.append(try Listener(socket, doors: doors, own: index))
     }
     addresses.append(address)
   }
 
   /// One of the event loops, counted from 0.
   package func loop(_ index: Int) -> EventLoop { hosts[index].loop }
+
+  /// Connections of each loop.
+  package var connectionCounts: [Int] { hosts.map(\.transport.load.count) }
 
   /// Begins to serve, on threads of its own.
   package func start() throws {

@@ -17,23 +17,31 @@ package final class ClientConnection {
   package let address: ResolvedAddress
   package let options: ClientConnectionOptions
   package let loop: GRPCClientLoop
-  package private(set) var state = State.idle
+  package private(set) var state: State {
+    get { core.pointee.state }
+    set { core.pointee.state = newValue }
+  }
   /// Calls that have not finished.
-  package var openCalls: Int { counts.pointee.openCalls }
+  package var openCalls: Int { core.pointee.openCalls }
   /// What the server allows at once; it may change its mind.
-  package var peerMaxConcurrentStreams: Int { counts.pointee.limit }
+  package var peerMaxConcurrentStreams: Int { core.pointee.limit }
   /// What the server said when it went away, for people.
   package var goAwayReason: String { connection?.session.goAwayReason ?? "" }
 
   /// Until `closed`.
   private var observer: (any ClientConnectionObserver)?
-  private var connection: Connection?
+  /// From `connect` to `closed`.
+  private var connection: Connection? {
+    didSet { core.pointee.connection = connection.map { .passUnretained($0) } }
+  }
   /// Of every call that is lost with the connection.
   private var lossStatus = GRPCStatus.ok
-  private let counts: UnsafeMutablePointer<Counts>
+  private let core: UnsafeMutablePointer<Core>
 
   /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
-  private struct Counts {
+  private struct Core {
+    var state = State.idle
+    var connection: Unmanaged<Connection>?
     var openCalls = 0
     var limit = 0
     /// The observer was not told of room since there was none.
@@ -48,11 +56,11 @@ package final class ClientConnection {
     self.options = options
     self.loop = loop
     self.observer = observer
-    counts = .allocate(capacity: 1)
-    counts.initialize(to: Counts())
+    core = .allocate(capacity: 1)
+    core.initialize(to: Core())
   }
 
-  deinit { counts.deallocate() }
+  deinit { core.deallocate() }
 
   // MARK: Life
 
@@ -108,8 +116,8 @@ package final class ClientConnection {
 
   /// Ready, and below what the server allows at once.
   package var mayStartCall: Bool {
-    guard state == .ready, let connection else { return false }
-    return connection.session.streamCount < counts.pointee.limit
+    guard core.pointee.state == .ready, let connection = core.pointee.connection else { return false }
+    return connection._withUnsafeGuaranteedRef { $0.session.streamCount } < core.pointee.limit
   }
 
   /// Opens a stream. What is sent on it leaves at the end of this turn of the loop.
@@ -124,13 +132,22 @@ package final class ClientConnection {
     _ template: RequestTemplate, metadata: HeaderBlock? = nil, deadline: Instant = .never,
     observer: any ClientCallObserver, tag: UInt = 0
   ) -> ClientCallPointer? {
-    guard mayStartCall, let connection else { return nil }
-    guard let stream = openStream(template, metadata, deadline, connection) else {
-      // Stream numbers are used up (RFC 9113 §5.1.1): a new connection has new ones.
-      beginDraining()
-      if connection.session.streamCount == 0 { connection.close(.finished) }
-      return nil
+    guard mayStartCall, let connection = core.pointee.connection else { return nil }
+    return connection._withUnsafeGuaranteedRef { connection in
+      guard let stream = openStream(template, metadata, deadline, connection) else {
+        // Stream numbers are used up (RFC 9113 §5.1.1): a new connection has new ones.
+        beginDraining()
+        if connection.session.streamCount == 0 { connection.close(.finished) }
+        return nil
+      }
+      return begin(template, on: stream, of: connection, deadline, observer, tag)
     }
+  }
+
+  private func begin(
+    _ template: RequestTemplate, on stream: StreamPointer, of connection: Connection, _ deadline: Instant,
+    _ observer: any ClientCallObserver, _ tag: UInt
+  ) -> ClientCallPointer {
     let call = loop.takeCall()
     call.pointee.isOpen = true
     call.pointee.stream = stream
@@ -139,8 +156,8 @@ package final class ClientConnection {
     call.pointee.tag = tag
     call.pointee.template = .passRetained(template)
     stream.pointee.context = UnsafeMutableRawPointer(call)
-    counts.pointee.openCalls += 1
-    if connection.session.streamCount >= counts.pointee.limit { counts.pointee.isFull = true }
+    core.pointee.openCalls += 1
+    if connection.session.streamCount >= core.pointee.limit { core.pointee.isFull = true }
     if deadline < .never { loop.eventLoop.timers.arm(call.pointee.timer, at: deadline) }
     connection.streamWasOpened()
     return ClientCallPointer(call)
@@ -162,15 +179,17 @@ package final class ClientConnection {
   }
 
   func withConnection(_ body: (Connection) -> Void) {
-    if let connection { body(connection) }
+    core.pointee.connection?._withUnsafeGuaranteedRef(body)
   }
 
   /// A call with a stream has finished.
   func callEnded(on stream: StreamPointer) {
-    counts.pointee.openCalls -= 1
-    guard let connection else { return }
-    connection.session.reset(stream, code: .cancel)  // no effect on one that is closed
-    connection.setNeedsFlush()
+    core.pointee.openCalls -= 1
+    guard !stream.pointee.isClosed else { return }
+    withConnection { connection in
+      connection.session.reset(stream, code: .cancel)
+      connection.setNeedsFlush()
+    }
   }
 }
 
@@ -240,7 +259,7 @@ extension ClientConnection: ConnectionHandler {
       pause.headers.append(contentsOf: stream.pointee.headers)
       pause.trailers.append(contentsOf: stream.pointee.trailers)
       call.returnWindow(of: pause)
-      counts.pointee.openCalls -= 1
+      core.pointee.openCalls -= 1
       return forget(stream)
     }
     if connection.state == .closed {
@@ -266,7 +285,7 @@ extension ClientConnection: ConnectionHandler {
   package func opened(_ connection: Connection) {
     guard state == .connecting else { return }
     state = .ready
-    counts.pointee.limit = connection.session.peerMaxConcurrentStreams
+    core.pointee.limit = connection.session.peerMaxConcurrentStreams
     observer?.connectionIsReady(self)
   }
 
@@ -274,13 +293,13 @@ extension ClientConnection: ConnectionHandler {
 
   package func settled(_ connection: Connection) {
     guard state == .ready || state == .draining else { return }
-    counts.pointee.limit = connection.session.peerMaxConcurrentStreams
+    core.pointee.limit = connection.session.peerMaxConcurrentStreams
     let count = connection.session.streamCount
     if state == .draining, count == 0 { return connection.close(.finished) }
-    if count >= counts.pointee.limit {
-      counts.pointee.isFull = true
-    } else if counts.pointee.isFull {
-      counts.pointee.isFull = false
+    if count >= core.pointee.limit {
+      core.pointee.isFull = true
+    } else if core.pointee.isFull {
+      core.pointee.isFull = false
       observer?.connectionMayStartCalls(self)
     }
   }

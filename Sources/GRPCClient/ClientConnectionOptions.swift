@@ -27,6 +27,8 @@ package struct ClientConnectionOptions {
   package var http2 = HTTP2Settings()
   /// How this side's messages are compressed.
   package var sendEncoding = MessageEncoding.identity
+  /// Whether the server may compress answers. That rarely pays for tensors.
+  package var acceptsCompression = false
 
   package init() {}
 

@@ -33,7 +33,7 @@ package final class RequestTemplate {
     block.append(name: "content-type", value: "application/grpc")
     block.append(name: "user-agent", value: options.userAgent)
     if encoding != .identity { block.append(name: "grpc-encoding", value: "\(encoding.name)") }
-    block.append(name: "grpc-accept-encoding", value: "identity,deflate,gzip")
+    if options.acceptsCompression { block.append(name: "grpc-accept-encoding", value: "identity,deflate,gzip") }
     if let metadata {
       var cursor = 0
       while let field = metadata.next(&cursor) { block.append(name: field.name, value: field.value) }

@@ -25,8 +25,10 @@ private func withSession(_ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Ses
   return Unmanaged<HTTP2Session>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
 }
 
-private func stream(_ session: OpaquePointer?, _ id: Int32) -> StreamPointer? {
-  nghttp2_session_get_stream_user_data(session, id)?.assumingMemoryBound(to: HTTP2Stream.self)
+@inline(__always)
+private func stream(_ userData: UnsafeMutableRawPointer?, _ id: Int32) -> StreamPointer? {
+  guard let userData else { return nil }
+  return Unmanaged<HTTP2Session>.fromOpaque(userData)._withUnsafeGuaranteedRef { $0.stream(id) }
 }
 
 /// Frames of unknown types are ignored (RFC 9113 §5.5), and nghttp2 reports nothing else of them.
@@ -59,6 +61,7 @@ private func onBeginHeaders(
     let stream = session.store.take(id: id)
     session.link(stream)
     nghttp2_session_set_stream_user_data(raw, id, stream)
+    session.remember(stream)
     return 0
   }
 }
@@ -67,7 +70,7 @@ private func onHeader(
   _ raw: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ name: UnsafePointer<UInt8>?, _ nameCount: Int,
   _ value: UnsafePointer<UInt8>?, _ valueCount: Int, _ flags: UInt8, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-  guard let frame, let stream = stream(raw, frame.pointee.hd.stream_id) else { return 0 }
+  guard let frame, let stream = stream(userData, frame.pointee.hd.stream_id) else { return 0 }
   return withSession(userData) { session in
     // RFC 9113 §6.5.2. nghttp2 announces the limit and does not hold the peer to it.
     stream.pointee.headerListBytes += nameCount + valueCount + 32
@@ -80,6 +83,9 @@ private func onHeader(
     }
     let name = UnsafeRawBufferPointer(start: name, count: nameCount)
     let value = UnsafeRawBufferPointer(start: value, count: valueCount)
+    if session.role == .client, !isValidField(name: name, value: value) {
+      return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+    }
     if stream.pointee.hasHeaders {
       stream.pointee.trailers.append(name: name, value: value)
     } else {
@@ -93,7 +99,7 @@ private func onData(
   _ raw: OpaquePointer?, _ flags: UInt8, _ id: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int,
   _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-  let stream = stream(raw, id)
+  let stream = stream(userData, id)
   return withSession(userData) { session in
     guard let stream else {
       nghttp2_session_consume_connection(raw, count)
@@ -115,15 +121,20 @@ private func onFrame(
     switch UInt32(head.type) {
     case NGHTTP2_DATA.rawValue:
       if head.length == 0 && !ends { session.charge(\.emptyData) }
-      if ends { session.record(HTTP2Event(kind: .endOfStream, stream: stream(raw, head.stream_id))) }
+      if ends { session.record(HTTP2Event(kind: .endOfStream, stream: stream(userData, head.stream_id))) }
     case NGHTTP2_HEADERS.rawValue:
-      guard let stream = stream(raw, head.stream_id) else { return 0 }
+      guard let stream = stream(userData, head.stream_id) else { return 0 }
       // There may be several, and nghttp2 calls only the first a response.
       if session.role == .client, !stream.pointee.hasHeaders, stream.pointee.hasInformationalStatus {
         stream.pointee.headers.reset()
         return 0
       }
       session.record(HTTP2Event(kind: stream.pointee.hasHeaders ? .trailers : .headers, stream: stream))
+      // RFC 9113 §8.1: a header block after the body ends the stream. On a server nghttp2 sees to it.
+      if session.role == .client, stream.pointee.hasHeaders, !ends {
+        nghttp2_submit_rst_stream(
+          raw, UInt8(NGHTTP2_FLAG_NONE.rawValue), head.stream_id, HTTP2ErrorCode.protocolError.rawValue)
+      }
       stream.pointee.hasHeaders = true
       if ends { session.record(HTTP2Event(kind: .endOfStream, stream: stream)) }
     case NGHTTP2_PING.rawValue:
@@ -174,7 +185,7 @@ private func onFrameSent(
       return 0
     }
   case NGHTTP2_RST_STREAM.rawValue:
-    let isOurs = stream(raw, head.stream_id)?.pointee.wasResetHere ?? false
+    let isOurs = stream(userData, head.stream_id)?.pointee.wasResetHere ?? false
     return isOurs ? 0 : withSession(userData) { session in
       session.charge(\.provoked)
       return 0
@@ -184,8 +195,8 @@ private func onFrameSent(
       session.hasAnsweredSincePing = true
       return 0
     }
-    stream(raw, head.stream_id)?.pointee.wasSent = true
-    guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(raw, head.stream_id),
+    stream(userData, head.stream_id)?.pointee.wasSent = true
+    guard head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0, let stream = stream(userData, head.stream_id),
       stream.pointee.resetsAfterEnd, nghttp2_session_get_stream_remote_close(raw, head.stream_id) == 0
     else { return 0 }
     stream.pointee.wasResetHere = true
@@ -203,7 +214,7 @@ private func onFrameNotSent(
   // A request that is not sent is closed by nghttp2, as refused; the peer has not heard of its stream.
   guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
     frame.pointee.headers.cat != NGHTTP2_HCAT_REQUEST,
-    let stream = stream(raw, frame.pointee.hd.stream_id), !stream.pointee.isClosed
+    let stream = stream(userData, frame.pointee.hd.stream_id), !stream.pointee.isClosed
   else { return 0 }
   stream.pointee.wasResetHere = true
   nghttp2_submit_rst_stream(
@@ -214,8 +225,9 @@ private func onFrameNotSent(
 private func onClose(
   _ raw: OpaquePointer?, _ id: Int32, _ code: UInt32, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-  guard let stream = stream(raw, id) else { return 0 }
+  guard let stream = stream(userData, id) else { return 0 }
   return withSession(userData) { session in
+    session.remember(nil)
     stream.pointee.isClosed = true
     session.record(HTTP2Event(kind: .closed, stream: stream, code: code))
     return 0
@@ -285,5 +297,10 @@ extension HTTP2Session {
 
 extension HTTP2Stream {
   /// 1xx: another header block follows (RFC 9110 §15.2).
-  fileprivate var hasInformationalStatus: Bool { headers.value(of: ":status")?.first == UInt8(ascii: "1") }
+  fileprivate var hasInformationalStatus: Bool {
+    var cursor = 0
+    // The status is the first and only pseudo-header of an answer (RFC 9113 §8.3).
+    guard let status = headers.next(&cursor), status.name.first == UInt8(ascii: ":") else { return false }
+    return status.value.first == UInt8(ascii: "1")
+  }
 }

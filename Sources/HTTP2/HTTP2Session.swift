@@ -65,6 +65,9 @@ package final class HTTP2Session {
   private struct LiveStreams {
     var first: StreamPointer?
     var count = 0
+    /// The one asked for last: frames of a stream come one behind the other.
+    var last: StreamPointer?
+    var lastID: Int32 = 0
   }
 
   private struct EventList {
@@ -93,6 +96,8 @@ package final class HTTP2Session {
     defer { nghttp2_option_del(option) }
     nghttp2_option_set_no_auto_window_update(option, 1)
     nghttp2_option_set_no_closed_streams(option, 1)
+    // A server's checks of requests stay nghttp2's; of an answer there is less to check (`isValidField`).
+    if role == .client { nghttp2_option_set_no_http_messaging(option, 1) }
     // Every unknown type: to be told of such frames, and count them. ALTSVC and ORIGIN are a server's, and counted too.
     for type in 0x0a...0xff { nghttp2_option_set_user_recv_extension_type(option, UInt8(type)) }
     nghttp2_option_set_stream_reset_rate_limit(option, settings.resetBurst, settings.resetsPerSecond)
@@ -380,6 +385,22 @@ package final class HTTP2Session {
     guard stream.pointee.isDeferred else { return }
     stream.pointee.isDeferred = false
     nghttp2_session_resume_data(session, stream.pointee.id)
+  }
+
+  /// The stream of that number, while nghttp2 has it.
+  func stream(_ id: Int32) -> StreamPointer? {
+    if live.pointee.lastID == id { return live.pointee.last }
+    guard let found = nghttp2_session_get_stream_user_data(session, id) else { return nil }
+    let stream = found.assumingMemoryBound(to: HTTP2Stream.self)
+    live.pointee.last = stream
+    live.pointee.lastID = id
+    return stream
+  }
+
+  /// What `stream` finds at once; nil, when that is gone.
+  func remember(_ stream: StreamPointer?) {
+    live.pointee.last = stream
+    live.pointee.lastID = stream?.pointee.id ?? 0
   }
 
   func link(_ stream: StreamPointer) {

@@ -19,7 +19,8 @@ package struct HTTP2Stream {
   package internal(set) var wasSent = false
   var headerListBytes = 0
   var hasHeaders = false
-  var isClosed = false
+  /// Nothing more comes or goes.
+  package internal(set) var isClosed = false
   var wasResetHere = false
   var resetsAfterEnd = false
 

@@ -1,3 +1,5 @@
+internal import Inference
+
 /// Received or outgoing header fields, packed one behind the other in one block that is reused.
 ///
 /// ```
@@ -89,7 +91,7 @@ package struct HeaderBlock {
     let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     var cursor = 0
     while let field = next(&cursor) {
-      if field.name.count == name.count, field.name.elementsEqual(name) { return field.value }
+      if field.name == name { return field.value }
     }
     return nil
   }

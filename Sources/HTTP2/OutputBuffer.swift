@@ -52,9 +52,15 @@ package final class OutputBuffer {
   package var isEmpty: Bool { pieceCount == 0 }
   package var pieces: UnsafeBufferPointer<Piece> { UnsafeBufferPointer(start: pieceStorage, count: pieceCount) }
 
-  /// Whether there may be no room for a further frame. A frame is at most 16 KiB: all of it copied, or at most eight
-  /// references with copies between.
-  package var isFull: Bool { capacity - fill.pointee.usedBytes < 20 * 1024 || pieceCapacity - pieceCount < 20 }
+  /// Whether there is enough in it, or may be no room for a further frame. A frame is at most 16 KiB: all of it copied, or
+  /// at most eight references with copies between.
+  ///
+  /// Also a large body by reference fills it: what the socket does not take of it goes before every answer that is
+  /// made later.
+  package var isFull: Bool {
+    fill.pointee.byteCount >= capacity || capacity - fill.pointee.usedBytes < 20 * 1024
+      || pieceCapacity - pieceCount < 20
+  }
 
   package func append(copying bytes: UnsafeRawBufferPointer) {
     guard let source = bytes.baseAddress, bytes.count > 0 else { return }

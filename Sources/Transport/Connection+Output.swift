@@ -12,16 +12,23 @@ extension Connection {
     transport.markDirty(self)
   }
 
+  /// Most that one connection writes while others wait, and as much as one answer more.
+  private static let turnBytes = 1 << 20
+
   func flush() {
     isDirty = false
     guard speaksHTTP2, state != .closed, pending.isEmpty else { return }
     let buffer = transport.output
+    var writtenBytes = 0
     repeat {
       do throws(HTTP2Error) {
         let mayHaveMore = try session.collectOutput(into: buffer)
         guard write(buffer) else { return close(closeReason) }
         processEvents()
         guard state != .closed else { return }
+        writtenBytes += lastFlushBytes
+        // Enough for now: the loop's other connections are next.
+        if writtenBytes >= Self.turnBytes, pending.isEmpty { return setNeedsFlush() }
         if !mayHaveMore && !session.wantsToWrite { break }
       } catch {
         buffer.reset()  // the next connection's bytes go into it

@@ -85,6 +85,7 @@ package final class Connection: EventSource {
     let connection = Connection(
       socket, tls: stream, session: session, state: .connecting, times: times, on: transport, handler: handler)
     try connection.register(for: .writable)
+    transport.load.enter()
     return connection
   }
 
@@ -250,7 +251,7 @@ package final class Connection: EventSource {
       case .closed:
         handler.handle(event, on: self)
         if let stream = event.stream { session.recycle(stream) }
-        clock.lastCallEnd = transport.loop.now
+        if session.streamCount == 0 { clock.lastCallEnd = transport.loop.now }
         // While calls ran there may have been nothing to wait for; now there is the idle timeout.
         if isTimed, !timer.pointee.isArmed { armTimer() }
       case .drained:

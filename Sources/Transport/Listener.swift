@@ -2,24 +2,56 @@ internal import CLinux
 package import EventLoops
 internal import Glibc
 
-/// A listening socket on one event loop: every connection it accepts stays on that loop.
+/// One event loop's way in: what a connection that is accepted there, or elsewhere for it, is made with.
+package final class Door: @unchecked Sendable {  // of immutable parts; what is not thread-safe is used on the loop only
+  package let transport: TransportLoop
+  private let tls: TLSContext?
+  private let makeHandler: () -> any ConnectionHandler
+
+  package init(to transport: TransportLoop, tls: TLSContext?, makeHandler: @escaping () -> any ConnectionHandler) {
+    self.transport = transport
+    self.tls = tls
+    self.makeHandler = makeHandler
+  }
+
+  /// Takes in an accepted socket that is in the loop's load. On the loop's thread.
+  fileprivate func open(_ socket: consuming Socket) {
+    guard transport.mayAccept else { return transport.load.leave() }
+    socket.setNoDelay()
+    do {
+      try Connection.open(socket, tls: tls, on: transport, handler: makeHandler())
+    } catch {
+      transport.load.leave()  // the socket is closed with its owner
+    }
+  }
+
+  /// The same from another loop's thread.
+  fileprivate func send(_ descriptor: Int32) {
+    transport.loop.execute { self.open(Socket(owning: descriptor)) }
+  }
+}
+
+/// A listening socket on one event loop. What it accepts goes to the loop with the fewest connections: the kernel shares
+/// connections out by chance, and of a few long-lived ones most may come to one loop.
 package final class Listener: EventSource {
   private let transport: TransportLoop
   private var socket: Socket
-  private let tls: TLSContext?
-  private let makeHandler: () -> any ConnectionHandler
+  private let doors: [Door]
+  private let loads: [ConnectionLoad]
+  private let ownDoor: Int
   private var registration: EventLoop.Registration?
   /// Given up for a moment when the process has no other descriptor left.
   private var spare: Int32
 
-  package init(
-    _ socket: consuming Socket, tls: TLSContext?, on transport: TransportLoop,
-    makeHandler: @escaping () -> any ConnectionHandler
-  ) throws(SystemError) {
-    self.transport = transport
+  /// - Parameters:
+  ///   - doors: Of all loops that share the work.
+  ///   - own: The index of the one on whose loop the listener is.
+  package init(_ socket: consuming Socket, doors: [Door], own: Int) throws(SystemError) {
+    transport = doors[own].transport
     self.socket = socket
-    self.tls = tls
-    self.makeHandler = makeHandler
+    self.doors = doors
+    loads = doors.map(\.transport.load)
+    ownDoor = own
     spare = openSpare()
     registration = try transport.loop.register(self.socket.descriptor, for: .readable, self)
   }
@@ -51,14 +83,8 @@ package final class Listener: EventSource {
         if errno == EMFILE || errno == ENFILE, turnAwayOne() { continue }
         return  // EAGAIN; or what has passed when the listener is looked at again
       }
-      let accepted = Socket(owning: descriptor)
-      guard transport.mayAccept else { continue }
-      accepted.setNoDelay()
-      do {
-        try Connection.open(accepted, tls: tls, on: transport, handler: makeHandler())
-      } catch {
-        continue  // the socket is closed with its owner
-      }
+      let index = ConnectionLoad.enterLightest(of: loads, preferring: ownDoor)
+      if index == ownDoor { doors[index].open(Socket(owning: descriptor)) } else { doors[index].send(descriptor) }
     }
   }
 }

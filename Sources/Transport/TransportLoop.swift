@@ -14,6 +14,8 @@ package final class TransportLoop {
   private var connections: [ObjectIdentifier: Connection] = [:]
   private var dirty: [Connection] = []
   private var onEmpty: (() -> Void)?
+  /// Connections of this loop and those that are on their way to it.
+  package let load = ConnectionLoad()
   private var isDraining = false
 
   package init(loop: EventLoop, limits: ServerLimits, memory: MemoryBudget) {
@@ -29,12 +31,15 @@ package final class TransportLoop {
 
   /// Writes what the turn produced, one write a connection. Part of the end of the loop's turn.
   package func flush() {
-    var index = 0
-    while index < dirty.count {
-      dirty[index].flush()
-      index += 1
+    let count = dirty.count
+    for index in 0..<count { dirty[index].flush() }
+    if dirty.count == count {
+      dirty.removeAll(keepingCapacity: true)
+    } else {
+      // They have more, and are next when what came in meanwhile has been looked at.
+      dirty.removeFirst(count)
+      loop.turnAgain()
     }
-    dirty.removeAll(keepingCapacity: true)
   }
 
   func markDirty(_ connection: Connection) { dirty.append(connection) }
@@ -45,6 +50,7 @@ package final class TransportLoop {
 
   func remove(_ connection: Connection) {
     connections[ObjectIdentifier(connection)] = nil
+    load.leave()
     if connections.isEmpty, let onEmpty {
       self.onEmpty = nil
       onEmpty()

@@ -4,7 +4,7 @@ import Testing
 
 /// A wheel on virtual time, with timers that note when they fire.
 private struct Bench: ~Copyable {
-  var wheel: TimerWheel
+  let wheel: TimerWheel
   let nodes: UnsafeMutableBufferPointer<TimerNode>
   var now: UInt64
 

@@ -157,6 +157,9 @@ import Transport
     Malformed(
       testDescription: "a length of 4 GiB", body: [0, 255, 255, 255, 255], code: .resourceExhausted, says: "4294967295"),
     Malformed(
+      testDescription: "a field with a line break",
+      headers: [(":status", "200"), ("content-type", "application/grpc"), ("x", "a\nb")], body: framed([1]), says: "HTTP/2 error"),
+    Malformed(
       testDescription: "headers over the limit",
       headers: [
         (":status", "200"), ("content-type", "application/grpc"), ("x", String(repeating: "y", count: 20_000)),
@@ -179,6 +182,17 @@ import Transport
     try scene.server.answer(1, body: framed([]))
     next.waitForEnd()
     #expect(next.code == .ok)
+  }
+
+  @Test(arguments: ["X-Y", "x y", "x:y", "", "x-request-ID", "x-request-\u{7f}d"])
+  func `a field whose name can't be one resets its call`(name: String) throws {
+    let scene = try Scene()
+    // HEADERS on stream 1, END_HEADERS: `:status: 200` from the static table, and a literal field.
+    let field = [0, UInt8(name.utf8.count)] + Array(name.utf8) + [1, UInt8(ascii: "a")]
+    scene.server.sendRaw([0, 0, UInt8(1 + field.count), 1, 4, 0, 0, 0, 1, 0x88] + field)
+    let outcome = try scene.outcome()
+    #expect(outcome.status.code == .internal)
+    #expect(outcome.status.message.contains("reset"))
   }
 
   @Test func `what is not HTTP/2 ends the connection`() throws {

@@ -54,7 +54,10 @@ import Transport
     options.responseEncoding = encoding
     let server = try TestServer(options: options)
     let harness = try Harness()
-    let connection = try harness.connect(to: server.address) { $0.sendEncoding = encoding }
+    let connection = try harness.connect(to: server.address) {
+      $0.sendEncoding = encoding
+      $0.acceptsCompression = true
+    }
     connection.waitUntilReady()
     let message = [UInt8](repeating: 9, count: 100_000)
     let call = try harness.call("/t.T/Echo", message, on: connection)
@@ -67,7 +70,10 @@ import Transport
     options.responseEncoding = .gzip
     for server in [try TestServer(), try TestServer(options: options)] {
       let harness = try Harness()
-      let connection = try harness.connect(to: server.address) { $0.maxMessageBytes = 8192 }
+      let connection = try harness.connect(to: server.address) {
+        $0.maxMessageBytes = 8192
+        $0.acceptsCompression = true
+      }
       connection.waitUntilReady()
       #expect(try harness.call("/t.T/Big", [1, 1, 1, 1, 1, 1, 1, 1], on: connection).code == .ok)
       let call = try harness.call("/t.T/Big", [1, 1, 1, 1, 1, 1, 1, 1, 1], on: connection)

@@ -19,10 +19,11 @@ final class TestServer {
   private var isStopped = false
 
   init(
-    loopCount: Int = 1, options: GRPCOptions = GRPCOptions(), _ change: (inout ServerLimits) -> Void = { _ in }
+    loopCount: Int = 1, address: SocketAddress? = nil, options: GRPCOptions = GRPCOptions(),
+    _ change: (inout ServerLimits) -> Void = { _ in }
   ) throws {
     let path = "/tmp/apus-grpc-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
-    var configuration = GRPCServer.Configuration(addresses: [.unix(path: path)], loopCount: loopCount)
+    var configuration = GRPCServer.Configuration(addresses: [address ?? .unix(path: path)], loopCount: loopCount)
     change(&configuration.limits)
     configuration.options = options
     let (park, streams) = (park, streams)

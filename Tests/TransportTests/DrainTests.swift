@@ -19,8 +19,8 @@ private final class Host: @unchecked Sendable {  // after start, its thread's al
   init(path: String) throws {
     loop = try EventLoop(index: 0)
     transport = TransportLoop(loop: loop, limits: ServerLimits(), memory: MemoryBudget(limitBytes: 1 << 20))
-    listener = try Listener(
-      try Socket.listen(on: .unix(path: path), sharesPort: false), tls: nil, on: transport, makeHandler: { Ignoring() })
+    let door = Door(to: transport, tls: nil) { Ignoring() }
+    listener = try Listener(try Socket.listen(on: .unix(path: path), sharesPort: false), doors: [door], own: 0)
     loop.atEndOfTurn { [transport] in transport.flush() }
   }
 
