@@ -6,12 +6,11 @@ internal import Inference
 extension LoadLoop {
   /// Starts every call that is due. Once a turn, at its end.
   func pump() {
-    guard !connections.isEmpty, let client else { return }
     var now = Instant.now().nanoseconds
     while true {
       switch state.pointee.pace.decide(at: now) {
       case .start(let due, let position):
-        if !start(due: due, position: position, now: now, client) { return wait(until: 0) }
+        if !start(due: due, position: position, now: now) { return wait(until: 0) }
         if state.pointee.isOpenLoop { now = Instant.now().nanoseconds }
       case .wait(let until):
         state.pointee.isBacklogged = false
@@ -32,16 +31,18 @@ extension LoadLoop {
 
   /// False if there is no stream for it now. Without any connection an arrival of an open loop fails at once: callers
   /// would not wait either.
-  private func start(due: UInt64, position: Int, now: UInt64, _ client: GRPCClientLoop) -> Bool {
+  private func start(due: UInt64, position: Int, now: UInt64) -> Bool {
     guard state.pointee.readyConnections > 0 else {
       guard state.pointee.isOpenLoop else { return false }
       state.pointee.pace.pass()
-      tally.pointee.notSent += 1
-      tally.pointee.statuses[GRPCStatus.Code.unavailable.rawValue] += 1
+      state.pointee.tally.pointee.notSent += 1
+      state.pointee.tally.pointee.statuses[GRPCStatus.Code.unavailable.rawValue] += 1
       return true
     }
     while let index = state.pointee.permits.take() {
-      guard let connection = connections[Int(index)], connection.mayStartCall else {
+      guard let connection = state.pointee.connections[Int(index)],
+        connection._withUnsafeGuaranteedRef({ $0.mayStartCall })
+      else {
         state.pointee.permits.putAside(index)
         continue
       }
@@ -53,16 +54,21 @@ extension LoadLoop {
       }
       state.pointee.freeCount -= 1
       let slot = state.pointee.freeSlots[state.pointee.freeCount]
-      guard let call = connection.start(templates[target], deadline: deadline, observer: self, tag: UInt(slot)) else {
+      let started = connection._withUnsafeGuaranteedRef { connection in
+        state.pointee.templates[target]?._withUnsafeGuaranteedRef {
+          connection.start($0, deadline: deadline, observer: self, tag: UInt(slot))
+        } ?? nil
+      }
+      guard let call = started else {
         state.pointee.freeCount += 1
         state.pointee.permits.putAside(index)
         continue
       }
       slots[Int(slot)] = Slot(call: call, due: due, message: message, connection: index, isChecked: isToBeChecked())
       state.pointee.pace.didStart()
-      tally.pointee.sent += 1
-      if state.pointee.isBacklogged { tally.pointee.waitedForStream += 1 }
-      if state.pointee.isOpenLoop { tally.pointee.sendLag.record(now > due ? now &- due : 0) }
+      state.pointee.tally.pointee.sent += 1
+      if state.pointee.isBacklogged { state.pointee.tally.pointee.waitedForStream += 1 }
+      if state.pointee.isOpenLoop { state.pointee.tally.pointee.sendLag.record(now > due ? now &- due : 0) }
       send(workload.messages[message].bytes, call)
       return true
     }
@@ -71,7 +77,7 @@ extension LoadLoop {
   }
 
   private func send(_ bytes: UnsafeRawBufferPointer, _ call: ClientCallPointer) {
-    tally.pointee.bytesSent += UInt64(bytes.count)
+    state.pointee.tally.pointee.bytesSent += UInt64(bytes.count)
     // Small ones share a buffer with their prefix; large ones are sent from where they lie, which outlives the run.
     if bytes.count < 1024 { return call.send(copying: bytes, endOfStream: true) }
     withUnsafeTemporaryAllocation(of: Segment.self, capacity: 1) { segments in
@@ -96,21 +102,21 @@ extension LoadLoop {
 
 extension LoadLoop: ClientCallObserver {
   func received(_ message: MessageBuffer, on call: ClientCallPointer) {
-    tally.pointee.bytesReceived += UInt64(message.bytes.count)
+    state.pointee.tally.pointee.bytesReceived += UInt64(message.bytes.count)
     let slot = slots + Int(call.tag)
     if slot.pointee.isChecked { check(UnsafeRawBufferPointer(message.bytes), slot.pointee.message) }
-    client?.buffers.give(message)
+    state.pointee.buffers?._withUnsafeGuaranteedRef { $0.give(message) }
   }
 
   func finished(_ call: ClientCallPointer, _ outcome: CallOutcome) {
     let slot = slots + Int(call.tag)
     let code = outcome.status.code.rawValue
-    tally.pointee.statuses[code] += 1
+    state.pointee.tally.pointee.statuses[code] += 1
     if code == 0 {
       let latency = Instant.now().nanoseconds &- slot.pointee.due
-      tally.pointee.latency.record(latency)
-      if !tally.pointee.targets.isEmpty {
-        tally.pointee.targets[Int(workload.messages[slot.pointee.message].target)].record(latency)
+      state.pointee.tally.pointee.latency.record(latency)
+      if !state.pointee.tally.pointee.targets.isEmpty {
+        state.pointee.tally.pointee.targets[Int(workload.messages[slot.pointee.message].target)].record(latency)
       }
     } else if failures[code] == nil {
       failures[code] = "\(outcome.status)"
@@ -125,9 +131,9 @@ extension LoadLoop: ClientCallObserver {
 
   private func check(_ answer: UnsafeRawBufferPointer, _ message: Int) {
     guard let reference = workload.reference(of: message) else { return }
-    tally.pointee.checked += 1
+    state.pointee.tally.pointee.checked += 1
     guard let difference = reference.difference(from: answer) else { return }
-    tally.pointee.mismatched += 1
+    state.pointee.tally.pointee.mismatched += 1
     if mismatches.count < 5 {
       mismatches.append("\(workload.targets[Int(workload.messages[message].target)].name): \(difference)")
     }

@@ -34,6 +34,12 @@ final class LoadLoop {
     var usedCPU: UInt64 = 0
     var readyConnections = 0
     var isOpenLoop = false
+    /// Swapped once a window.
+    var tally: UnsafeMutablePointer<Tally>
+    /// Those of the loop's own `connections` and `templates`, and its pool, without reference counting.
+    let connections: UnsafeMutablePointer<Unmanaged<ClientConnection>?>
+    let templates: UnsafeMutablePointer<Unmanaged<RequestTemplate>?>
+    var buffers: Unmanaged<MessageBufferPool>?
   }
 
   /// How it stands with the first attempt to connect.
@@ -49,8 +55,6 @@ final class LoadLoop {
   let address: ResolvedAddress
   let connectionOptions: ClientConnectionOptions
   let state: UnsafeMutablePointer<State>
-  /// Swapped once a window.
-  var tally: UnsafeMutablePointer<Tally>
   let slots: UnsafeMutablePointer<Slot>
   let slotCount: Int
   /// Of each target.
@@ -86,22 +90,28 @@ final class LoadLoop {
     let free = UnsafeMutablePointer<Int32>.allocate(capacity: slotCount)
     for index in 0..<slotCount { free[index] = Int32(slotCount - 1 - index) }
     state = .allocate(capacity: 1)
+    let connectionTable = UnsafeMutablePointer<Unmanaged<ClientConnection>?>.allocate(capacity: connections)
+    connectionTable.initialize(repeating: nil, count: connections)
+    let templateTable = UnsafeMutablePointer<Unmanaged<RequestTemplate>?>.allocate(capacity: workload.targets.count)
+    templateTable.initialize(repeating: nil, count: workload.targets.count)
+    let tally = UnsafeMutablePointer<Tally>.allocate(capacity: 1)
+    tally.initialize(to: Tally(targetCount: workload.targets.count))
     state.initialize(
       to: State(
         random: SeededRandom(seed: options.seed &* 7919 &+ UInt64(part.index)),
         permits: StreamPermits(connections: connections, each: options.streams), freeSlots: free,
-        freeCount: slotCount))
-    tally = .allocate(capacity: 1)
-    tally.initialize(to: Tally(targetCount: workload.targets.count))
+        freeCount: slotCount, tally: tally, connections: connectionTable, templates: templateTable))
   }
 
   deinit {
     state.pointee.permits.deallocate()
     state.pointee.freeSlots.deallocate()
+    state.pointee.tally.deinitialize(count: 1)
+    state.pointee.tally.deallocate()
+    state.pointee.connections.deallocate()
+    state.pointee.templates.deallocate()
     state.deinitialize(count: 1)
     state.deallocate()
-    tally.deinitialize(count: 1)
-    tally.deallocate()
     slots.deallocate()
   }
 
@@ -113,6 +123,7 @@ final class LoadLoop {
     eventLoop.atEndOfTurn { [unowned self] in pump() }
     let client = GRPCClientLoop(on: eventLoop)
     self.client = client
+    state.pointee.buffers = .passUnretained(client.buffers)
     timer = try? SendTimer(on: eventLoop)
     eventLoop.run()
     self.client = nil
@@ -128,6 +139,7 @@ final class LoadLoop {
     templates = workload.targets.map {
       RequestTemplate($0.method, answer: .one, options: connectionOptions, metadata: metadata)
     }
+    for index in templates.indices { state.pointee.templates[index] = .passUnretained(templates[index]) }
     self.whenConnected = whenConnected
     reconnects = connections.indices.map { Reconnect($0, of: self) }
     for index in connections.indices { open(index, client) }
@@ -175,8 +187,8 @@ final class LoadLoop {
 
   /// Counts on in another tally, and returns the one that was counted in.
   func swap(_ other: UnsafeMutablePointer<Tally>) -> UnsafeMutablePointer<Tally> {
-    let counted = tally
-    tally = other
+    let counted = state.pointee.tally
+    state.pointee.tally = other
     let used = ProcessUsage.threadNanoseconds()
     counted.pointee.cpuNanoseconds = used &- state.pointee.usedCPU
     state.pointee.usedCPU = used
@@ -194,6 +206,7 @@ final class LoadLoop {
   fileprivate func open(_ index: Int, _ client: GRPCClientLoop) {
     let connection = ClientConnection(to: address, options: connectionOptions, on: client, observer: self)
     connections[index] = connection
+    state.pointee.connections[index] = .passUnretained(connection)
     connection.connect()
   }
 
@@ -232,7 +245,7 @@ extension LoadLoop: ClientConnectionObserver {
     guard !isClosing, let index = index(of: connection) else { return }
     isNotReady(index)
     if reconnects[index].wasConnected {
-      tally.pointee.connectionsLost += 1
+      state.pointee.tally.pointee.connectionsLost += 1
       if failures[-1] == nil { failures[-1] = "a connection was lost: \(reason)" }
     }
     if whenConnected != nil { return tellConnected(.failed("\(reason)")) }
