@@ -15,8 +15,10 @@ extension LoadLoop {
       case .wait(let until):
         state.pointee.isBacklogged = false
         return wait(until: until)
-      case .waitForAnswer, .finished:
-        return wait(until: 0)
+      case .waitForAnswer: return wait(until: 0)
+      case .finished:
+        wait(until: 0)
+        return tellIfIdle()
       }
     }
   }
@@ -126,7 +128,6 @@ extension LoadLoop: ClientCallObserver {
     state.pointee.freeSlots[state.pointee.freeCount] = Int32(truncatingIfNeeded: call.tag)
     state.pointee.freeCount += 1
     state.pointee.pace.didFinish()
-    if state.pointee.pace.inFlight == 0 { tellIfIdle() }
   }
 
   private func check(_ answer: UnsafeRawBufferPointer, _ message: Int) {

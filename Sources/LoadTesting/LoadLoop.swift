@@ -172,17 +172,23 @@ final class LoadLoop {
     }
   }
 
-  /// Starts nothing more; `whenIdle` hears once, when every call has finished.
-  func finish(_ whenIdle: @escaping @Sendable () -> Void) {
-    state.pointee.pace.stop()
-    timer?.set(0)
+  /// Starts only what is due before `end`; `whenIdle` hears once, when every call has finished.
+  func finish(at end: UInt64, _ whenIdle: @escaping @Sendable () -> Void) {
+    state.pointee.pace.finish(at: end)
     self.whenIdle = whenIdle
     tellIfIdle()
   }
 
-  /// Ends the calls that are open.
+  /// Ends the calls that are open, and gives up those that are due. All count as cancelled.
   func cancelCalls() {
+    let now = Instant.now().nanoseconds
+    while case .start = state.pointee.pace.decide(at: now), state.pointee.isOpenLoop {
+      state.pointee.pace.pass()
+      state.pointee.tally.pointee.notSent += 1
+      state.pointee.tally.pointee.statuses[GRPCStatus.Code.cancelled.rawValue] += 1
+    }
     for index in 0..<slotCount { slots[index].call?.cancel() }
+    tellIfIdle()
   }
 
   /// Counts on in another tally, and returns the one that was counted in.
@@ -196,7 +202,9 @@ final class LoadLoop {
   }
 
   func tellIfIdle() {
-    guard state.pointee.pace.inFlight == 0, let tell = whenIdle else { return }
+    guard state.pointee.pace.inFlight == 0, let tell = whenIdle,
+      state.pointee.pace.decide(at: 0) == .finished
+    else { return }
     whenIdle = nil
     tell()
   }

@@ -152,19 +152,24 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
       hooks.didMeasureWindow(window)
     }
     hooks.didMeasure()
-    finish()
-    total.add(takeTallies().all)
+    finish(at: measurement.lastEnd)
+    var tail = takeTallies().all
+    // Nobody waited for those that an interruption cut off.
+    if measurement.end == .interrupted { tail.forgetCancelled() }
+    total.add(tail)
     let notes = takeNotes()
     return measurement.result(
       step, total, isTrace: isTrace, failures: notes.failures, mismatches: notes.mismatches)
   }
 
-  /// Stops sending and awaits what is in flight; what does not come is cancelled.
-  private func finish() {
+  /// Sends only what was due before `end`, and awaits what is in flight; what does not come is cancelled.
+  private func finish(at end: Instant) {
     let monitor = Monitor(count: threads.count)
-    for thread in threads { thread.execute { $0.finish { monitor.countDown() } } }
-    let latest = Instant.now().advanced(byNanoseconds: options.patienceNanoseconds)
-    if monitor.wait(until: latest, or: interruption) { return }
+    for thread in threads { thread.execute { $0.finish(at: end.nanoseconds) { monitor.countDown() } } }
+    // Who interrupts a run does not want to wait.
+    let isHurried = interruption.isRaised
+    let latest = Instant.now().advanced(byNanoseconds: isHurried ? 300_000_000 : options.patienceNanoseconds)
+    if monitor.wait(until: latest, or: isHurried ? nil : interruption) { return }
     for thread in threads { thread.execute { $0.cancelCalls() } }
     _ = monitor.wait(until: .never, or: nil)
   }

@@ -8,7 +8,8 @@ struct Measurement {
   private let isPrecise: Bool
   private let windowNanoseconds: UInt64
   private var windows: [WindowSample] = []
-  private var lastEnd: Instant
+  /// Of the last window; the start before the first.
+  private(set) var lastEnd: Instant
   private var lastOwnCPU: UInt64
   private var firstServerCPU: UInt64?
   private var lastServerCPU: UInt64?

@@ -12,7 +12,7 @@ package struct Pace: Sendable {
     case wait(until: UInt64)
     /// Nothing before an answer comes.
     case waitForAnswer
-    /// The trace has ended.
+    /// Nothing is due any more.
     case finished
   }
 
@@ -24,6 +24,7 @@ package struct Pace: Sendable {
 
   private var load = Load.idle
   private var begin: UInt64 = 0
+  private var end = UInt64.max
   /// Calls that were started and are not finished.
   package private(set) var inFlight = 0
 
@@ -35,7 +36,15 @@ package struct Pace: Sendable {
   /// Starts calls as `schedule` says, counted from `begin`.
   package mutating func follow(_ schedule: ArrivalSchedule, from begin: UInt64) {
     self.begin = begin
+    end = .max
     load = .open(schedule)
+  }
+
+  /// Starts what is due before `end`, and nothing more: requests that are late then are late all the same, and leaving them
+  /// out would leave out the slowest.
+  package mutating func finish(at end: UInt64) {
+    self.end = end
+    if case .closed = load { load = .idle }
   }
 
   /// Starts nothing more.
@@ -43,11 +52,12 @@ package struct Pace: Sendable {
 
   package func decide(at now: UInt64) -> Decision {
     switch load {
-    case .idle: return .waitForAnswer
+    case .idle: return .finished
     case .closed(let count): return inFlight < count ? .start(due: now, position: 0) : .waitForAnswer
     case .open(let schedule):
       guard schedule.due < .max else { return .finished }
       let due = begin &+ schedule.due
+      if due >= end { return .finished }
       return due <= now ? .start(due: due, position: schedule.position) : .wait(until: due)
     }
   }

@@ -1,5 +1,3 @@
-internal import Inference
-
 /// What one thread counted in one window. Recycled; recording allocates nothing.
 package struct Tally: Sendable {
   /// gRPC's status codes are 0 to 16. Source: gRPC, "Status codes and their use in gRPC".
@@ -32,6 +30,13 @@ package struct Tally: Sendable {
 
   package var answered: UInt64 { statuses[0] }
   package var failed: UInt64 { statuses.reduce(0, +) - statuses[0] }
+
+  /// Leaves out the calls that this side gave up.
+  mutating func forgetCancelled() {
+    let cancelled = statuses[1]
+    statuses[1] = 0
+    notSent -= Swift.min(notSent, cancelled)
+  }
 
   /// Adds what another thread, or another window, counted.
   package mutating func add(_ other: Tally) {

@@ -79,7 +79,22 @@ private func simulate(_ pace: Pace, _ server: StallingServer, until end: UInt64)
   #expect(pace.inFlight == 1)
   #expect(pace.decide(at: 9_000_000) == .start(due: 2_000_050, position: 0))
   pace.stop()
-  #expect(pace.decide(at: 9_000_000) == .waitForAnswer)
+  #expect(pace.decide(at: 9_000_000) == .finished)
+}
+
+@Test func `what is due before the end is started after it, and nothing else is`() {
+  var pace = Pace()
+  pace.follow(ArrivalSchedule(.constant, rate: 1000, seed: 1), from: 0)
+  pace.didStart()
+  pace.finish(at: 2_000_000)
+  #expect(pace.decide(at: 9_000_000) == .start(due: 1_000_000, position: 0))
+  pace.didStart()
+  #expect(pace.decide(at: 9_000_000) == .finished)
+
+  var closed = Pace()
+  closed.keepInFlight(1)
+  closed.finish(at: 5)
+  #expect(closed.decide(at: 1) == .finished)
 }
 
 @Test func `a trace ends`() throws {
