@@ -6,6 +6,8 @@ internal import Histogram
 /// Recording allocates nothing.
 package struct LatencyHistogram: Sendable {
   private var values: Histogram<UInt64>
+  /// Of all values, so that their mean needs no walk over the buckets: it is asked for once a window.
+  private var sum = 0.0
 
   /// Longest latency that is told from longer ones: an hour.
   package static let longest: UInt64 = 3_600_000_000_000
@@ -17,12 +19,24 @@ package struct LatencyHistogram: Sendable {
 
   package var count: UInt64 { values.totalCount }
 
-  package mutating func record(_ nanoseconds: UInt64) { values.record(Swift.min(nanoseconds, Self.longest)) }
+  package mutating func record(_ nanoseconds: UInt64) {
+    let value = Swift.min(nanoseconds, Self.longest)
+    values.record(value)
+    sum += Double(value)
+  }
 
   /// Adds all that `other` has recorded.
-  package mutating func add(_ other: LatencyHistogram) { if other.count > 0 { values.add(other.values) } }
+  package mutating func add(_ other: LatencyHistogram) {
+    guard other.count > 0 else { return }
+    values.add(other.values)
+    sum += other.sum
+  }
 
-  package mutating func reset() { if count > 0 { values.reset() } }
+  package mutating func reset() {
+    guard count > 0 else { return }
+    values.reset()
+    sum = 0
+  }
 
   /// The latency that `percentile` of the calls did not exceed, in nanoseconds; 0 if nothing was recorded.
   ///
@@ -30,7 +44,7 @@ package struct LatencyHistogram: Sendable {
   package func value(atPercentile percentile: Double) -> UInt64 { values.valueAtPercentile(percentile) }
 
   /// Nanoseconds; 0 if nothing was recorded.
-  package var mean: Double { count == 0 ? 0 : values.mean }
+  package var mean: Double { count == 0 ? 0 : sum / Double(count) }
   package var max: UInt64 { count == 0 ? 0 : values.maxRecorded }
   package var min: UInt64 { count == 0 ? 0 : values.min }
   package var standardDeviation: Double { count == 0 ? 0 : values.stdDeviation }

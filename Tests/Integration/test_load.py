@@ -111,6 +111,15 @@ def test_an_open_loop_keeps_its_rate_and_counts_from_when_a_request_was_due(tmp_
     assert any("free stream" in warning for warning in step["warnings"])
 
 
+def test_threads_share_the_load_and_may_poll(load_server, tmp_path):
+    report, _ = load(
+        "simple", "--rate", 400, "--arrivals", "constant", "--threads", 2, "--connections", 3, "--precise", *QUICK,
+        at=load_server, folder=tmp_path)
+    (step,) = report["steps"]
+    assert step["sent"] >= 400 * step["seconds"] - 2 and step["failed"] == 0
+    assert step["client"]["busiest_thread"] is None
+
+
 def test_a_range_is_climbed_in_steps(load_server, tmp_path):
     report, _ = load(
         "simple", "--rate", "100..300", "--steps", 3, *QUICK, "--html", tmp_path / "r.html", "--csv", tmp_path / "r.csv",

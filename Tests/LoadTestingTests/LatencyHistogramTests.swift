@@ -17,6 +17,7 @@ import Testing
     #expect(abs(found - exact) <= 0.001 * exact + 1024, "p\(percentile): \(found), exactly \(exact)")
   }
   #expect(histogram.count == 20_000)
+  #expect(abs(histogram.mean - values.reduce(0.0) { $0 + Double($1) } / 20_000) < 1)
 }
 
 @Test func `a merged histogram is that of all values`() {
@@ -37,7 +38,7 @@ import Testing
   #expect(histogram.count == 1)
   #expect(histogram.max >= LatencyHistogram.longest)
   histogram.reset()
-  #expect(histogram.count == 0 && histogram.max == 0 && histogram.value(atPercentile: 99) == 0)
+  #expect(histogram.count == 0 && histogram.max == 0 && histogram.mean == 0 && histogram.value(atPercentile: 99) == 0)
   #expect(histogram.distribution().isEmpty)
 }
 

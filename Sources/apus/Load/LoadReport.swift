@@ -97,7 +97,8 @@ package struct LoadReport: Sendable {
     case ..<999_500: String(format: "%.0f µs", nanoseconds / 1000)
     case ..<9_995_000: String(format: "%.2f ms", nanoseconds / 1e6)
     case ..<99_950_000: String(format: "%.1f ms", nanoseconds / 1e6)
-    case ..<9_995_000_000: String(format: "%.0f ms", nanoseconds / 1e6)
+    case ..<999_500_000: String(format: "%.0f ms", nanoseconds / 1e6)
+    case ..<9_995_000_000: String(format: "%.2f s", nanoseconds / 1e9)
     default: String(format: "%.1f s", nanoseconds / 1e9)
     }
   }

@@ -10,14 +10,15 @@ final class LoadSignals: Sendable {
   init() {
     ShutdownSignals.block()
     let run = run
-    let thread = Thread {
+    // Without a thread nothing waits for them, and only SIGKILL ends the program: as likely as that it can't run at all.
+    let thread = try? OwnThread(name: "signals") {
       while true {
         let number = ShutdownSignals.wait()
         guard let running = run.withLock({ $0 }), !running.isInterrupted else { _exit(128 + number) }
         running.interrupt()
       }
     }
-    thread.start()
+    thread?.detach()
   }
 
   func interrupt(_ run: LoadRun) { self.run.withLock { $0 = run } }
