@@ -80,7 +80,10 @@ extension StepResult {
         "checked": .uint(total.checked), "mismatched": .uint(total.mismatched),
         "examples": .array(mismatches.map { .string($0) }),
       ]),
-      "client": .object(["cpus": .double(clientCPUs), "busiest_thread": optional(busiestThread)]),
+      "client": .object([
+        "cpus": .double(clientCPUs), "busiest_thread": optional(busiestThread),
+        "cpu_us_per_request": optional(throughput > 0 ? clientCPUs * 1e6 / throughput : nil),
+      ]),
       "server_process": serverProcess, "server_models": .array(serverStatistics.map(\.json)),
       "targets": .array(
         zip(names, total.targets).map { name, latency in
