@@ -2,6 +2,7 @@ internal import ApusClient
 internal import ArgumentParser
 internal import Foundation
 internal import Inference
+internal import LoadTesting
 
 /// What `apus` ends with. Source of the numbers over 1: sysexits.h.
 enum ExitStatus {
@@ -16,6 +17,13 @@ enum ExitStatus {
     } catch let error as ClientError {
       say("apus: \(error)")
       throw error.origin == .connection ? unreachable : failed
+    } catch let error as LoadError {
+      say("apus: \(error.message)")
+      switch error.kind {
+      case .usage: throw usage
+      case .unreachable: throw unreachable
+      case .server: throw failed
+      }
     } catch let error as UsageError {
       say("apus: \(error.message)")
       throw usage

@@ -1,6 +1,10 @@
+internal import Inference
+
 /// A length of time as people write it: `50us`, `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
 package struct TimeSpan: Hashable, Sendable {
   package var duration: Duration
+
+  var nanoseconds: UInt64 { duration.wholeNanoseconds }
 
   static let form = "expected a time with its unit: 50us, 500ms, 10s, 2m or 1h"
 
