@@ -151,7 +151,7 @@ let package = Package(
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(
-      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools", "Threads"], swiftSettings: common),
     .target(
       name: "ScriptedBackend", dependencies: ["Backends", "Inference"], path: "Tests/ScriptedBackend",
       swiftSettings: trusted),

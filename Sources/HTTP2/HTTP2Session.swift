@@ -38,15 +38,15 @@ package final class HTTP2Session {
 
   let session: OpaquePointer
   let store: StreamStore
-  var flood: FloodGuard
-  var now: Instant
+  @exclusivity(unchecked) var flood: FloodGuard
+  @exclusivity(unchecked) var now: Instant
   /// Set while `collectOutput` runs.
-  var output: OutputBuffer?
+  @exclusivity(unchecked) var output: OutputBuffer?
   /// Whether the peer's SETTINGS are there: the end of its connection preface (RFC 9113 §3.4).
-  package internal(set) var hasPeerSettings = false
+  @exclusivity(unchecked) package internal(set) var hasPeerSettings = false
   /// What the peer said with its last GOAWAY, for people; at most 256 bytes of it.
   package internal(set) var goAwayReason = ""
-  var sentGoAwayCode: UInt32 = 0
+  @exclusivity(unchecked) var sentGoAwayCode: UInt32 = 0
   /// What the peer did that ended the session: known once our GOAWAY, which says it, has left.
   package var violation: HTTP2Error? {
     guard sentGoAwayCode != 0 else { return nil }
@@ -54,9 +54,9 @@ package final class HTTP2Session {
       code: NGHTTP2_ERR_PROTO.rawValue, description: String(cString: nghttp2_http2_strerror(sentGoAwayCode)))
   }
   /// Whether HEADERS or DATA went to the peer since its last PING.
-  var hasAnsweredSincePing = false
+  @exclusivity(unchecked) var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.
-  var isBlocked = false
+  @exclusivity(unchecked) var isBlocked = false
   private let live: UnsafeMutablePointer<LiveStreams>
   private let events: UnsafeMutablePointer<EventList>
 

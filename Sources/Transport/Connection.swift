@@ -18,37 +18,37 @@ package final class Connection: EventSource {
   package let session: HTTP2Session
 
   package enum State { case connecting, handshake, preface, open, draining, closed }
-  package internal(set) var state: State
+  @exclusivity(unchecked) package internal(set) var state: State
   var socket: Socket
   let tls: TLSStream?
   private let handler: any ConnectionHandler
   var registration: EventLoop.Registration?
-  var pending = PendingOutput()
+  @exclusivity(unchecked) var pending = PendingOutput()
   /// Whether our frames may be sent: a client's at once, a server's when the peer's first bytes were HTTP/2's.
-  var speaksHTTP2 = false
+  @exclusivity(unchecked) var speaksHTTP2 = false
   /// Of a closed connection.
   package internal(set) var closeReason = CloseReason.local
-  private var isHandlingEvents = false
+  @exclusivity(unchecked) private var isHandlingEvents = false
   private var hasToldOfClose = false
-  var isDirty = false
-  var interest: Readiness = .readable
-  var mustCloseAfterFlush = false
+  @exclusivity(unchecked) var isDirty = false
+  @exclusivity(unchecked) var interest: Readiness = .readable
+  @exclusivity(unchecked) var mustCloseAfterFlush = false
   /// TLS may have to read before it can write, and the reverse.
-  var writeAwaitsInput = false
-  var lastFlushBytes = 0
-  private var readAwaitsOutput = false
+  @exclusivity(unchecked) var writeAwaitsInput = false
+  @exclusivity(unchecked) var lastFlushBytes = 0
+  @exclusivity(unchecked) private var readAwaitsOutput = false
 
-  var clock: ConnectionClock
+  @exclusivity(unchecked) var clock: ConnectionClock
   /// Whether an open connection has anything to wait for.
   private let isTimed: Bool
   private let timer: UnsafeMutablePointer<TimerNode>
 
   /// Bytes of complete requests and uncollected answers, as the handler counts them.
-  private var heldBytes = 0
+  @exclusivity(unchecked) private var heldBytes = 0
   /// What the server's memory budget was told of `pending`.
-  var countedPendingBytes = 0
+  @exclusivity(unchecked) var countedPendingBytes = 0
   /// Connection window kept back while `heldBytes` is over the limit.
-  private var withheldWindow = 0
+  @exclusivity(unchecked) private var withheldWindow = 0
 
   /// A peer that is gone is an error to handle, not a signal.
   static let noSignal = Int32(MSG_NOSIGNAL)

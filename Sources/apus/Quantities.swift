@@ -1,12 +1,12 @@
 internal import Inference
 
-/// A length of time as people write it: `500us`, `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
+/// A length of time as people write it: `50us`, `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
 package struct TimeSpan: Hashable, Sendable {
   package var duration: Duration
 
   var nanoseconds: UInt64 { duration.wholeNanoseconds }
 
-  static let form = "expected a time with its unit: 500ms, 10s, 2m or 1h"
+  static let form = "expected a time with its unit: 50us, 500ms, 10s, 2m or 1h"
 
   /// For options: says what was expected instead of that something else was found.
   static func parse(_ text: String) throws(UsageError) -> TimeSpan {
@@ -40,8 +40,8 @@ extension TimeSpan: CustomStringConvertible {
   package var description: String {
     let (seconds, attoseconds) = duration.components
     if attoseconds == 0 { return "\(seconds)s" }
-    let microseconds = attoseconds / 1_000_000_000_000
-    return microseconds % 1000 == 0 ? "\(seconds * 1000 + microseconds / 1000)ms" : "\(seconds * 1_000_000 + microseconds)us"
+    let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    return microseconds % 1000 == 0 ? "\(microseconds / 1000)ms" : "\(microseconds)us"
   }
 }
 
