@@ -114,7 +114,7 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
 
   /// What a caller does besides, on its own thread.
   package struct Hooks {
-    /// The warm-up is over.
+    /// The warm-up is over, or a trace is about to begin.
     package var didWarmUp: () -> Void = {}
     package var didMeasureWindow: (WindowSample) -> Void = { _ in }
     /// The last window is over, and the answers to what was sent are still awaited.
@@ -128,19 +128,20 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
   /// Answers that come after the last window count in the step's latencies, so that slow ones are not left out, and not in
   /// its throughput. A trace has no warm-up: it is measured whole.
   package func measure(_ step: LoadStep, _ length: StepLength, hooks: Hooks = Hooks()) -> StepResult {
+    let isTrace = step == .trace
+    if isTrace { hooks.didWarmUp() }
     _ = takeTallies()  // what came since the last step
     let begin = Instant.now().advanced(byNanoseconds: 2_000_000)
     let trace = trace
     for thread in threads { thread.execute { $0.begin(step, trace, at: begin.nanoseconds) } }
     var total = Tally(targetCount: workload.targets.count)
-    let isTrace = step == .trace
     if !isTrace {
       interruption.wait(until: begin.advanced(byNanoseconds: options.warmUpNanoseconds))
+      hooks.didWarmUp()
       let warmUp = takeTallies().all
       // Wrong answers count, whenever they came.
       (total.checked, total.mismatched) = (warmUp.checked, warmUp.mismatched)
     }
-    hooks.didWarmUp()
     var measurement = Measurement(
       start: isTrace ? begin : Instant.now(), length: length, windowNanoseconds: options.windowNanoseconds,
       process: options.process, isPrecise: options.isPrecise)
@@ -151,8 +152,7 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
       total.add(taken.all)
       hooks.didMeasureWindow(window)
     }
-    hooks.didMeasure()
-    finish(at: measurement.lastEnd)
+    finish(at: measurement.lastEnd, meanwhile: hooks.didMeasure)
     var tail = takeTallies().all
     // Nobody waited for those that an interruption cut off.
     if measurement.end == .interrupted { tail.forgetCancelled() }
@@ -163,9 +163,10 @@ package final class LoadRun: @unchecked Sendable {  // `measure` is one thread's
   }
 
   /// Sends only what was due before `end`, and awaits what is in flight; what does not come is cancelled.
-  private func finish(at end: Instant) {
+  private func finish(at end: Instant, meanwhile work: () -> Void) {
     let monitor = Monitor(count: threads.count)
     for thread in threads { thread.execute { $0.finish(at: end.nanoseconds) { monitor.countDown() } } }
+    work()
     // Who interrupts a run does not want to wait.
     let isHurried = interruption.isRaised
     let latest = Instant.now().advanced(byNanoseconds: isHurried ? 300_000_000 : options.patienceNanoseconds)
