@@ -128,6 +128,18 @@ extension LoadLoop: ClientCallObserver {
     state.pointee.freeSlots[state.pointee.freeCount] = Int32(truncatingIfNeeded: call.tag)
     state.pointee.freeCount += 1
     state.pointee.pace.didFinish()
+    // For each call that ends by itself, so that the ones given up do not breed more.
+    if options.cancelShare > 0, code != GRPCStatus.Code.cancelled.rawValue { giveUpOne() }
+  }
+
+  /// Cancels, with the probability asked for, the first call in flight from a random place of the table on.
+  private func giveUpOne() {
+    guard state.pointee.random.unit() < options.cancelShare else { return }
+    let start = Int(state.pointee.random.next() % UInt64(slotCount))
+    for offset in 0..<slotCount {
+      let slot = slots + (start + offset) % slotCount
+      if let call = slot.pointee.call { return call.cancel() }
+    }
   }
 
   private func check(_ answer: UnsafeRawBufferPointer, _ message: Int) {

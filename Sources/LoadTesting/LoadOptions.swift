@@ -24,6 +24,8 @@ package struct LoadOptions: Sendable {
   package var metadata: [(name: String, value: String)] = []
   /// Of every call, from when it is sent; the server is told. Nil: none.
   package var deadlineNanoseconds: UInt64?
+  /// Share of the calls that are given up while they are in flight, 0 to 1.
+  package var cancelShare = 0.0
   package var connectTimeout = Duration.seconds(10)
   /// Poll without rest, so that calls leave within microseconds of when they are due.
   package var isPrecise = false

@@ -267,6 +267,15 @@ def test_failures_are_counted_by_their_status(tmp_path):
     assert any("too much" in text for text in step["failures"])
 
 
+def test_calls_are_given_up_and_everything_else_is_answered(load_server, tmp_path):
+    report, _ = load("identity_fp32", "--shape", "INPUT0:1,4", "--concurrency", "8", "--cancel", "10", *QUICK,
+                     at=load_server.address, folder=tmp_path)
+    (step,) = report["steps"]
+    assert set(step["statuses"]) == {"OK", "CANCELLED"}
+    share = step["statuses"]["CANCELLED"] / (step["statuses"]["OK"] + step["statuses"]["CANCELLED"])
+    assert 0.02 < share < 0.2  # of the calls that end by themselves, a tenth
+
+
 def test_a_deadline_is_kept_and_told(tmp_path):
     def sleep(number, answer, context):
         if number > 1:

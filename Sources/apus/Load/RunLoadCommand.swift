@@ -41,6 +41,11 @@ struct RunLoadCommand: ParsableCommand {
     transform: TimeSpan.parse)
   var deadline: TimeSpan?
 
+  @Option(
+    help: ArgumentHelp(
+      "Give so many per cent of the calls up while they are in flight; they count as CANCELLED.", valueName: "percent"))
+  var cancel = 0.0
+
   @Option(help: ArgumentHelp("NAME=VALUE: a header of every call. Repeatable.", valueName: "field"))
   var metadata: [String] = []
 
@@ -90,6 +95,7 @@ struct RunLoadCommand: ParsableCommand {
     }
     if checkEvery < 0 { throw ValidationError("--check-every is \(checkEvery); expected 0 or more") }
     if !(tolerance >= 0) { throw ValidationError("--tolerance is \(tolerance); expected 0 or more") }
+    if !(0...50).contains(cancel) { throw ValidationError("--cancel is \(cancel); expected 0 to 50 per cent") }
     if let deadline, deadline.duration <= .zero { throw ValidationError("--deadline is \(deadline); expected more") }
   }
 
@@ -149,6 +155,7 @@ struct RunLoadCommand: ParsableCommand {
     options.isPrecise = precise
     options.seed = inputs.seed
     options.checkEvery = checkEvery
+    options.cancelShare = cancel / 100
     options.windowNanoseconds = pace.window.nanoseconds
     options.warmUpNanoseconds = pace.warmUp.nanoseconds
     options.process = try pid.map { pid throws(LoadError) in try WatchedProcess(pid: pid) }
