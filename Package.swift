@@ -107,7 +107,7 @@ let package = Package(
 
     // MARK: Library
     .target(
-      name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
+      name: "ApusClient", dependencies: ["CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
       swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",

@@ -32,7 +32,8 @@ struct ClientOptions: ParsableArguments {
 
   /// - Throws: `UsageError` for an address or a file that can't be used. Nothing is connected yet.
   func makeClient() throws(UsageError) -> InferenceClient {
-    var options = ChannelOptions()
+    var options = InferenceClient.Options()
+    options.timeout = timeout.duration
     if tls || ca != nil || certificate != nil {
       var tls = TLSOptions()
       tls.caFile = ca ?? ""
@@ -41,13 +42,10 @@ struct ClientOptions: ParsableArguments {
       options.tls = tls
     }
     let environment = ProcessInfo.processInfo.environment["APUS_SERVER"]
-    let client: InferenceClient
     do throws(ClientError) {
-      client = try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
+      return try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
     } catch {
       throw UsageError(error.message)
     }
-    client.timeout = timeout.duration
-    return client
   }
 }

@@ -10,15 +10,24 @@ enum ExitStatus {
   static let unreachable = ExitCode(69)
 
   /// Runs a command's work; what goes wrong is said on standard error, and decides how the program ends.
+  static func report(_ work: () async throws -> Void) async throws {
+    do { try await work() } catch { throw said(error) }
+  }
+
+  /// The same for work that does not wait.
   static func report(_ work: () throws -> Void) throws {
-    do {
-      try work()
-    } catch let error as ClientError {
+    do { try work() } catch { throw said(error) }
+  }
+
+  private static func said(_ error: any Error) -> any Error {
+    switch error {
+    case let error as ClientError:
       say("apus: \(error)")
-      throw error.origin == .connection ? unreachable : failed
-    } catch let error as UsageError {
+      return error.origin == .connection ? unreachable : failed
+    case let error as UsageError:
       say("apus: \(error.message)")
-      throw usage
+      return usage
+    default: return error
     }
   }
 

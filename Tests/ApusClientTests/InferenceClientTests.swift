@@ -2,7 +2,7 @@ import ApusClient
 import Testing
 
 @Suite struct InferenceClientTests {
-  @Test func `a request and its answer keep every part on the way`() throws {
+  @Test func `a request and its answer keep every part on the way`() async throws {
     let server = try EchoServer()
     let client = try InferenceClient(server.address)
     let inputs = [
@@ -14,7 +14,7 @@ import Testing
     request.parameters = ["priority": .uint64(2), "note": .string("x"), "timeout": .int64(-1), "f": .double(0.5)]
     request.outputs = [.init(name: "y", classCount: 2)]
     // The server sends the request's tensors back, and its parameters and the classes asked for as parameters.
-    let answer = try client.infer(request)
+    let answer = try await client.infer(request)
     #expect(answer.model == "m")
     #expect(answer.version == "3")
     #expect(answer.id == "q")
@@ -22,10 +22,10 @@ import Testing
     #expect(answer.parameters == request.parameters.merging(["y": .int64(2)]) { $1 })
   }
 
-  @Test func `an answer that is no protobuf message is an error of this side`() throws {
+  @Test func `an answer that is no protobuf message is an error of this side`() async throws {
     let server = try EchoServer()
     let client = try InferenceClient(server.address)
-    let error = #expect(throws: ClientError.self) { try client.modelMetadata("m") }
+    let error = await #expect(throws: ClientError.self) { try await client.modelMetadata("m") }
     #expect(error?.origin == .client)
     #expect(error?.message.hasPrefix("the answer can't be read") == true)
   }
