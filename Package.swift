@@ -120,6 +120,8 @@ let package = Package(
       dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "examples/FileType", swiftSettings: common),
 
+    .executableTarget(
+      name: "ClientGuide", dependencies: ["ApusClient"], path: "examples/ClientGuide", swiftSettings: common),
     // MARK: Tests
     .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference", "Threads"], swiftSettings: trusted),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
