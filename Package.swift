@@ -122,6 +122,11 @@ let package = Package(
 
     .executableTarget(
       name: "ClientGuide", dependencies: ["ApusClient"], path: "examples/ClientGuide", swiftSettings: common),
+    .executableTarget(
+      name: "Throughput",
+      dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "examples/Throughput", swiftSettings: common),
+
     // MARK: Tests
     .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference", "Threads"], swiftSettings: trusted),
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
