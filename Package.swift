@@ -50,7 +50,7 @@ let package = Package(
     .target(name: "EventLoops", dependencies: ["CLinux", "Inference", "Threads"], swiftSettings: trusted),
     .target(name: "HTTP2", dependencies: ["CNghttp2", "Inference"], swiftSettings: trusted),
     .target(
-      name: "Transport", dependencies: ["CLinux", "COpenSSL", "EventLoops", "HTTP2", "Inference"],
+      name: "Transport", dependencies: ["CLinux", "COpenSSL", "EventLoops", "HTTP2", "Inference", "Threads"],
       swiftSettings: trusted),
 
     // MARK: RPC

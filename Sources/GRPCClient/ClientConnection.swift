@@ -25,6 +25,8 @@ package final class ClientConnection {
   package var openCalls: Int { core.pointee.openCalls }
   /// What the server allows at once; it may change its mind.
   package var peerMaxConcurrentStreams: Int { core.pointee.limit }
+  /// Whether its TLS session was taken up from an earlier connection to the same address: the handshake was a short one.
+  package var wasResumed: Bool { connection?.wasResumed ?? false }
   /// What the server said when it went away, for people.
   package var goAwayReason: String { connection?.session.goAwayReason ?? "" }
 

@@ -39,12 +39,18 @@ extension Connection {
     finishIfDone()
   }
 
+  /// Whether TLS is done here: the kernel may do it for us, and then takes plain bytes.
+  private var writesRecords: Bool {
+    guard let tls else { return false }
+    return !tls.sendsInKernel
+  }
+
   /// Writes the buffer; what the socket does not take becomes pending. False if the connection is lost: `closeReason`.
   private func write(_ buffer: OutputBuffer) -> Bool {
     lastFlushBytes = buffer.byteCount
     guard !buffer.isEmpty else { return true }
     clock.lastWriteProgress = transport.loop.now
-    if tls != nil {
+    if writesRecords {
       pending.take(from: buffer, after: 0)
       return writePending()
     }
@@ -101,7 +107,7 @@ extension Connection {
   /// False if the connection is lost: `closeReason`.
   private func writePending() -> Bool {
     while !pending.isEmpty {
-      let written = tls == nil ? writePendingPlain() : writePendingTLS()
+      let written = !writesRecords ? writePendingPlain() : writePendingTLS()
       switch written {
       case .bytes(let count):
         pending.drop(count)
@@ -116,7 +122,7 @@ extension Connection {
         closeReason = .peer
         return false
       case .failed(let reason):
-        closeReason = tls == nil ? .system(.last("write")) : .tls(reason)
+        closeReason = !writesRecords ? .system(.last("write")) : .tls(reason)
         return false
       }
     }

@@ -78,7 +78,7 @@ package final class Connection: EventSource {
   ) throws -> Connection {
     let socket = try Socket.beginToConnect(to: address)
     let stream = try tls.map {
-      try TLSStream($0.context, descriptor: socket.descriptor, side: .client(host: $0.host))
+      try TLSStream($0.context, descriptor: socket.descriptor, side: .client(host: $0.host, target: "\(address)"))
     }
     let session = try HTTP2Session(
       role: .client, settings: settings, streams: transport.streams, now: transport.loop.now)
@@ -117,6 +117,9 @@ package final class Connection: EventSource {
     transport.add(self)
     armTimer()
   }
+
+  /// Whether its TLS session was taken up from an earlier connection.
+  package var wasResumed: Bool { tls?.wasResumed ?? false }
 
   // MARK: In
 

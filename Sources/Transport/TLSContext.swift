@@ -37,6 +37,8 @@ package struct TLSError: Error, CustomStringConvertible {
 /// TLS 1.2 and 1.3 with ALPN `h2`. Source: RFC 9113 §9.2, RFC 7301.
 package final class TLSContext: @unchecked Sendable {  // OpenSSL counts and locks inside SSL_CTX; never changed after init
   let raw: OpaquePointer
+  /// A client's.
+  let sessions = TLSSessions()
 
   /// A server's context.
   package init(server configuration: TLSConfiguration) throws(TLSError) {
@@ -63,6 +65,9 @@ package final class TLSContext: @unchecked Sendable {  // OpenSSL counts and loc
     SSL_CTX_set_alpn_select_cb(raw, selectH2, nil)
     let name = Array("apus".utf8)
     SSL_CTX_set_session_id_context(raw, name, UInt32(name.count))
+    // Sessions are taken up again by tickets, which any loop can open: nothing is kept here for a client.
+    // SSL_CTX_set_session_cache_mode is a macro over SSL_CTX_ctrl.
+    SSL_CTX_ctrl(raw, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
   }
 
   /// A client's context. Empty paths: the system's roots, no certificate of its own.
@@ -85,6 +90,8 @@ package final class TLSContext: @unchecked Sendable {  // OpenSSL counts and loc
     }
     SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nil)
     SSL_CTX_set_alpn_protos(raw, h2Protocol, UInt32(h2Protocol.count))
+    SSL_CTX_ctrl(raw, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_CLIENT | noInternalCache), nil)
+    SSL_CTX_sess_set_new_cb(raw, keepSession)
   }
 
   deinit { SSL_CTX_free(raw) }
@@ -97,7 +104,7 @@ package final class TLSContext: @unchecked Sendable {  // OpenSSL counts and loc
     let mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS
     SSL_CTX_ctrl(raw, SSL_CTRL_MODE, Int(mode), nil)
     // RFC 9113 §9.2.1: no renegotiation, no compression. §9.2.2: only ephemeral AEAD suites under TLS 1.2.
-    SSL_CTX_set_options(raw, noCompression | noRenegotiation)
+    SSL_CTX_set_options(raw, noCompression | noRenegotiation | enableKTLS)
     SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20")
   }
 }
@@ -106,6 +113,8 @@ private let h2Protocol: [UInt8] = [2] + Array("h2".utf8)
 // openssl/ssl.h writes these as macro calls, which Swift does not import.
 private let noCompression: UInt64 = 1 << 17  // SSL_OP_NO_COMPRESSION
 private let noRenegotiation: UInt64 = 1 << 30  // SSL_OP_NO_RENEGOTIATION
+private let enableKTLS: UInt64 = 1 << 3  // SSL_OP_ENABLE_KTLS: records are made by the kernel, where it can
+private let noInternalCache: Int32 = 0x300  // SSL_SESS_CACHE_NO_INTERNAL
 
 private func selectH2(
   _ ssl: OpaquePointer?, _ selected: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,

@@ -19,19 +19,42 @@ package final class TLSStream {
   }
 
   private let ssl: OpaquePointer
+  /// OpenSSL has a pointer to it.
+  private let sessionTarget: TLSSessionTarget?
   package private(set) var isEstablished = false
 
-  package enum Side { case server, client(host: String) }
+  package enum Side {
+    case server
+    /// - Parameters:
+    ///   - host: What the server's certificate must be for.
+    ///   - target: Whom the newest session is kept for, and offered to again. Nil: none is.
+    case client(host: String, target: String? = nil)
+  }
+
+  /// Whether a session was taken up again: no certificate was sent or checked. Meaningful after the handshake.
+  package var wasResumed: Bool { SSL_session_reused(ssl) == 1 }
+
+  /// Whether what is written to the descriptor is encrypted by the kernel (kTLS). Set by the handshake.
+  private(set) var sendsInKernel = false
 
   package init(_ context: TLSContext, descriptor: Int32, side: Side) throws(TLSError) {
     guard let ssl = SSL_new(context.raw) else { throw .last("make a TLS stream") }
     self.ssl = ssl
+    if case .client(let host, let target?) = side {
+      sessionTarget = TLSSessionTarget("\(host) at \(target)", in: context.sessions)
+    } else {
+      sessionTarget = nil
+    }
     SSL_set_fd(ssl, descriptor)
     switch side {
     case .server:
       SSL_set_accept_state(ssl)
-    case .client(let host):
+    case .client(let host, _):
       SSL_set_connect_state(ssl)
+      if let sessionTarget {
+        SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(sessionTarget).toOpaque())
+        context.sessions.offer(to: ssl, target: sessionTarget.name)
+      }
       // A name is sent as SNI and must be in the certificate; an address must be in it as such.
       let parameters = SSL_get0_param(ssl)
       if X509_VERIFY_PARAM_set1_ip_asc(parameters, host) != 1 {
@@ -53,6 +76,8 @@ package final class TLSStream {
     let result = SSL_do_handshake(ssl)
     guard result == 1 else { return outcome(of: result) }
     isEstablished = true
+    // BIO_get_ktls_send is a macro over BIO_ctrl.
+    sendsInKernel = BIO_ctrl(SSL_get_wbio(ssl), BIO_CTRL_GET_KTLS_SEND, 0, nil) == 1
     return .bytes(0)
   }
 

@@ -1,5 +1,6 @@
 """The doors: TCP over IPv4 and IPv6, Unix sockets, TLS; and guests who speak something else."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -115,6 +116,22 @@ def test_both_versions_of_tls_agree_on_h2(tls_server, certificates, version):
     with only.wrap_socket(tls_server.connect(), server_hostname="localhost") as wrapped:
         assert wrapped.version() == {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
         assert wrapped.selected_alpn_protocol() == "h2"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_tls_session_is_taken_up_again_on_every_event_loop(tls_server, certificates, version):
+    only = context(certificates)
+    only.minimum_version = only.maximum_version = version
+    session = None
+    with contextlib.ExitStack() as open_connections:
+        # They stay open, so that each goes to the loop with the fewest.
+        for index in range(4):
+            wrapped = open_connections.enter_context(
+                only.wrap_socket(tls_server.connect(), server_hostname="localhost", session=session))
+            wrapped.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            assert wrapped.recv(9)  # its SETTINGS; a ticket of TLS 1.3 comes before them
+            assert wrapped.session_reused == (index > 0)
+            session = wrapped.session
 
 
 @pytest.mark.parametrize("alpn", [("http/1.1",), ()])
