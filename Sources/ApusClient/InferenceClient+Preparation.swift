@@ -77,8 +77,10 @@ extension InferenceClient {
   ) throws(ClientError) -> OperationOptions {
     OperationOptions(
       deadline: core.settings.deadline(options.timeout, now: now), waitsForConnection: options.waitsForConnection,
-      isIdempotent: options.isIdempotent, compression: options.compression ?? core.settings.options.compression, retry: options.retry,
-      hedging: options.isIdempotent ? options.hedging ?? core.settings.options.hedging : nil, metadata: try wholeMetadata(options),
+      isIdempotent: options.isIdempotent, compression: options.compression ?? core.settings.options.compression,
+      retry: options.retry,
+      hedging: options.isIdempotent ? options.hedging ?? core.settings.options.hedging : nil,
+      metadata: try wholeMetadata(options),
       keepsMetadata: keepsMetadata)
   }
 

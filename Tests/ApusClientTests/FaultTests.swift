@@ -222,7 +222,9 @@ import Transport
     for _ in 0..<round { await Task.yield() }
     await client.close()
     for call in calls {
-      if case .failure(let error) = await call.result { #expect((error as? ClientError)?.message == "the client is closed") }
+      if case .failure(let error) = await call.result {
+        #expect((error as? ClientError)?.message == "the client is closed")
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 import ApusClient
 import Inference
 import Testing
+import Threads
 
 @Suite struct InferStreamTests {
   private func request(_ values: [Float], model: String = "m", times: Int64 = 1) -> InferRequest {
@@ -146,5 +147,26 @@ import Testing
     var answers = stream.makeAsyncIterator()
     let error = await #expect(throws: ClientError.self) { try await answers.next() }
     #expect(error?.origin == .connection)
+  }
+
+  private final class Recorder: CallInterceptor {
+    let ends = Locked<[String]>([])
+    func ended(_ call: CallHead, _ result: CallResult) {
+      ends.withLock { $0.append("\(call.isStream) \(result.code)") }
+    }
+  }
+
+  @Test func `interceptors see how a stream ended, once`() async throws {
+    let server = try EchoServer()
+    let recorder = Recorder()
+    var options = InferenceClient.Options()
+    options.interceptors = [recorder]
+    let client = try InferenceClient(server.address, options: options)
+    let stream = try await client.inferStream()
+    try await stream.send(request([1], model: "end"))
+    var answers = stream.makeAsyncIterator()
+    _ = await #expect(throws: ClientError.self) { try await answers.next() }
+    stream.cancel()
+    #expect(recorder.ends.withLock { $0 } == ["true RESOURCE_EXHAUSTED"])
   }
 }

@@ -3,6 +3,7 @@ internal import GRPC
 internal import GRPCClient
 internal import HTTP2
 internal import Inference
+internal import Synchronization
 
 /// A unary call: its attempts, until one brings an answer or none is left.
 ///
@@ -18,6 +19,8 @@ final class UnaryOperation: Operation, @unchecked Sendable {
   private(set) var attemptCount = 0
 
   private let request: OutgoingRequest
+  /// Orders what the loop wrote before what the task reads: resuming does so too, but not for ThreadSanitizer to see.
+  private let isComplete = Atomic<Bool>(false)
   private var first = Attempt()
   /// Attempts beside the first: hedges.
   private var others: [Attempt] = []
@@ -37,6 +40,9 @@ final class UnaryOperation: Operation, @unchecked Sendable {
   }
 
   deinit { headers.deallocate() }
+
+  /// The task, when it is resumed and before it reads anything else.
+  func seeOutcome() { _ = isComplete.load(ordering: .acquiring) }
 
   // MARK: Attempts
 
@@ -131,6 +137,7 @@ final class UnaryOperation: Operation, @unchecked Sendable {
 
   override func ended(_ error: ClientError?) {
     if let error { result = .failure(error) }
+    isComplete.store(true, ordering: .releasing)
     continuation?.resume()
   }
 }

@@ -68,6 +68,7 @@ final class ClientCore: Sendable {
     } onCancel: {
       loop.execute { _ in operation.cancel() }
     }
+    operation.seeOutcome()
   }
 
   var metrics: ClientMetrics {

@@ -10,7 +10,7 @@ final class ClientLoop: @unchecked Sendable {
   let eventLoop: EventLoop
   let mailbox: LoopMailbox
   let executor: LoopExecutor
-  let returns = BufferReturns()
+  let returns: BufferReturns
   let counters: LoopCounters
   let settings: ClientSettings
 
@@ -36,6 +36,7 @@ final class ClientLoop: @unchecked Sendable {
     eventLoop.atEndOfTurn { pending.loop?.work() }
     grpc = GRPCClientLoop(on: eventLoop)
     eventLoop.atEndOfTurn { pending.loop?.workAgainIfNeeded() }
+    returns = BufferReturns(pool: grpc.buffers, executor: executor)
     throttle = RetryThrottle(settings.options.retryBudget)
     random = SeededGenerator(seed: UInt64.random(in: 0 ... .max))
     templates = MethodTemplates(settings: settings)
@@ -75,7 +76,7 @@ final class ClientLoop: @unchecked Sendable {
     // A long queue of jobs must not keep the sockets waiting.
     if !executor.runJobs() { eventLoop.turnAgain() }
     takeMail()
-    returns.collect(into: grpc.buffers)
+    returns.collect()
   }
 
   private func workAgainIfNeeded() {

@@ -1,5 +1,6 @@
 internal import GRPC
 internal import Inference
+internal import Synchronization
 internal import Threads
 internal import Wire
 
@@ -18,22 +19,35 @@ final class ReceivedMessage: @unchecked Sendable {  // the bytes are not written
   deinit { returns.give(buffer) }
 }
 
-/// Message buffers on their way back to the event loop whose they are.
-final class BufferReturns: @unchecked Sendable {  // guarded by the lock
+/// Message buffers on their way back to the pool of the event loop whose they are.
+final class BufferReturns: @unchecked Sendable {  // what waits is guarded by the lock; the pool is the loop's thread's
   private let lock = Lock()
   private var waiting: [MessageBuffer] = []
+  private let hasWaiting = Atomic<Bool>(false)
+  private let pool: MessageBufferPool
+  private let executor: LoopExecutor
+
+  init(pool: MessageBufferPool, executor: LoopExecutor) {
+    self.pool = pool
+    self.executor = executor
+  }
 
   deinit {
-    // Nobody takes them any more, so their memory is freed with a pool that ends at once.
-    let pool = MessageBufferPool(keepBytes: 0)
+    // Nobody else has the pool any more: the last buffer keeps this, and this keeps it.
     for buffer in waiting { pool.give(buffer) }
     lock.deallocate()
   }
 
-  func give(_ buffer: MessageBuffer) { lock.withLock { waiting.append(buffer) } }
+  func give(_ buffer: MessageBuffer) {
+    if executor.isCurrent { return pool.give(buffer) }
+    lock.withLock { waiting.append(buffer) }
+    hasWaiting.store(true, ordering: .releasing)
+  }
 
   /// The loop's thread.
-  func collect(into pool: MessageBufferPool) {
+  func collect() {
+    guard hasWaiting.load(ordering: .acquiring) else { return }
+    hasWaiting.store(false, ordering: .relaxed)
     lock.withLock {
       for buffer in waiting { pool.give(buffer) }
       waiting.removeAll(keepingCapacity: true)
