@@ -31,6 +31,11 @@ package struct MessageReader {
   /// Takes what it can from the front of `bytes`.
   package mutating func read(_ bytes: inout UnsafeRawBufferPointer) -> Step {
     if !hasTarget {
+      if prefixCount == 0, bytes.count >= 5 {
+        withUnsafeMutableBytes(of: &prefix) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<5])) }
+        prefixCount = 5
+        bytes = UnsafeRawBufferPointer(rebasing: bytes[5...])
+      }
       while prefixCount < 5 {
         guard let first = bytes.first else { return .needsMore }
         withUnsafeMutableBytes(of: &prefix) { $0[prefixCount] = first }

@@ -46,6 +46,10 @@ package final class ClientConnection {
     var connection: Unmanaged<Connection>?
     var openCalls = 0
     var limit = 0
+    /// The last call's.
+    var timeout: UInt64 = 0
+    var timeoutByteCount = 0
+    let timeoutText = UnsafeMutableRawBufferPointer.allocate(byteCount: 9, alignment: 8)
     /// The observer was not told of room since there was none.
     var isFull = false
   }
@@ -62,7 +66,10 @@ package final class ClientConnection {
     core.initialize(to: Core())
   }
 
-  deinit { core.deallocate() }
+  deinit {
+    core.pointee.timeoutText.deallocate()
+    core.deallocate()
+  }
 
   // MARK: Life
 
@@ -72,7 +79,7 @@ package final class ClientConnection {
     state = .connecting
     do {
       connection = try Connection.connect(
-        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: options.times,
+        to: address, tls: options.tls.map { ($0, options.serverName) }, settings: options.http2, times: SharedTimes(options.times),
         on: loop.transport, handler: self)
     } catch {
       let reason = (error as? SystemError).map { CloseReason.system($0) } ?? .tls("\(error)")
@@ -170,14 +177,17 @@ package final class ClientConnection {
   ) -> StreamPointer? {
     guard deadline < .never else { return connection.session.request(template.headers, adding: nil, metadata) }
     let left = max(deadline.nanoseconds(since: loop.eventLoop.now), 1)
-    return withUnsafeTemporaryAllocation(byteCount: 9, alignment: 1) { text in
-      let count = writeGRPCTimeout(nanoseconds: left, to: text)
-      let name: StaticString = "grpc-timeout"
-      let field = HeaderBlock.Field(
-        name: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount),
-        value: UnsafeRawBufferPointer(rebasing: text[..<count]))
-      return connection.session.request(template.headers, adding: field, metadata)
+    // Many callers give each call the same time: then it is worth a place in the table of recent fields.
+    let isRepeated = left == core.pointee.timeout
+    if !isRepeated {
+      core.pointee.timeout = left
+      core.pointee.timeoutByteCount = writeGRPCTimeout(nanoseconds: left, to: core.pointee.timeoutText)
     }
+    let name: StaticString = "grpc-timeout"
+    let field = HeaderBlock.Field(
+      name: UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount),
+      value: UnsafeRawBufferPointer(rebasing: core.pointee.timeoutText[..<core.pointee.timeoutByteCount]))
+    return connection.session.request(template.headers, adding: field, isIndexed: isRepeated, metadata)
   }
 
   func withConnection(_ body: (Connection) -> Void) {

@@ -10,6 +10,7 @@ package struct ClientConnectionOptions {
   package var serverName = "localhost"
   /// `:authority` of every call.
   package var authority = "localhost"
+  /// Empty: none is sent.
   package var userAgent = "apus-client"
 
   /// From the first packet to the server's SETTINGS; zero: as long as the system tries.

@@ -31,7 +31,7 @@ package final class RequestTemplate {
     block.append(name: ":authority", value: options.authority)
     block.append(name: "te", value: "trailers")
     block.append(name: "content-type", value: "application/grpc")
-    block.append(name: "user-agent", value: options.userAgent)
+    if !options.userAgent.isEmpty { block.append(name: "user-agent", value: options.userAgent) }
     if encoding != .identity { block.append(name: "grpc-encoding", value: "\(encoding.name)") }
     if options.acceptsCompression { block.append(name: "grpc-accept-encoding", value: "identity,deflate,gzip") }
     if let metadata {

@@ -71,8 +71,8 @@ package final class HTTP2Session {
   }
 
   private struct EventList {
-    var base = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 64)
-    var capacity = 64
+    /// From the store while there are events.
+    var list: StreamStore.EventMemory?
     var count = 0
     /// The next one to hand over.
     var next = 0
@@ -129,7 +129,7 @@ package final class HTTP2Session {
       store.give(stream)
     }
     live.deallocate()
-    events.pointee.base.deallocate()
+    if let list = events.pointee.list { store.give(list) }
     events.deallocate()
   }
 
@@ -165,10 +165,15 @@ package final class HTTP2Session {
   package func forEachEvent(_ body: (HTTP2Event) -> Void) {
     while events.pointee.next < events.pointee.count {
       events.pointee.next += 1
-      body(events.pointee.base[events.pointee.next - 1])
+      guard let list = events.pointee.list else { return }
+      body(list.base[events.pointee.next - 1])
     }
     events.pointee.next = 0
     events.pointee.count = 0
+    if let list = events.pointee.list {
+      events.pointee.list = nil
+      store.give(list)
+    }
   }
 
   /// Returns window for body bytes that were received: to the stream and to the connection.
@@ -242,9 +247,11 @@ package final class HTTP2Session {
   /// Opens a stream with a list made once, and fields of this request alone, which the peer's and our tables of recent
   /// fields are not filled with (RFC 7541 §7.1.3, never indexed).
   ///
-  /// - Parameter headers: Stays until the stream is closed.
+  /// - Parameters:
+  ///   - headers: Stays until the stream is closed.
+  ///   - isIndexed: Whether `field` is remembered after all.
   package func request(
-    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, _ further: HeaderBlock?
+    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, isIndexed: Bool = false, _ further: HeaderBlock?
   ) -> StreamPointer? {
     guard mayRequest else { return nil }
     let stream = store.take(id: 0)
@@ -255,6 +262,7 @@ package final class HTTP2Session {
       var index = headers.count
       if let field {
         start[index] = field.neverIndexed
+        if isIndexed { start[index].flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue) }
         index += 1
       }
       var cursor = 0
@@ -412,14 +420,10 @@ package final class HTTP2Session {
   }
 
   func record(_ event: HTTP2Event) {
-    if events.pointee.count == events.pointee.capacity {
-      let larger = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 2 * events.pointee.capacity)
-      larger.moveInitialize(from: events.pointee.base, count: events.pointee.count)
-      events.pointee.base.deallocate()
-      events.pointee.base = larger
-      events.pointee.capacity *= 2
-    }
-    (events.pointee.base + events.pointee.count).initialize(to: event)
+    var list = events.pointee.list ?? store.takeEventMemory()
+    if events.pointee.count == list.capacity { list = list.doubled() }
+    events.pointee.list = list
+    (list.base + events.pointee.count).initialize(to: event)
     events.pointee.count += 1
   }
 }

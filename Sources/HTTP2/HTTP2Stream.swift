@@ -141,16 +141,44 @@ package struct HTTP2Stream {
 
 package typealias StreamPointer = UnsafeMutablePointer<HTTP2Stream>
 
-/// Recycled streams of one event loop, and the memory of its sessions.
+/// Recycled streams of one event loop, and the memory of its sessions and of their events: a session at rest has none.
 package final class StreamStore {
   let memory = SessionMemory()
   private var free: StreamPointer?
   private var freeCount = 0
   private static let keep = 4096
+  /// One is enough: sessions have events one after the other.
+  private var eventMemory: EventMemory?
+
+  struct EventMemory {
+    var base: UnsafeMutablePointer<HTTP2Event>
+    var capacity: Int
+
+    /// The same events in twice the room.
+    func doubled() -> EventMemory {
+      let larger = UnsafeMutablePointer<HTTP2Event>.allocate(capacity: 2 * capacity)
+      larger.moveInitialize(from: base, count: capacity)
+      base.deallocate()
+      return EventMemory(base: larger, capacity: 2 * capacity)
+    }
+  }
 
   package init() {}
 
+  func takeEventMemory() -> EventMemory {
+    if let memory = eventMemory {
+      eventMemory = nil
+      return memory
+    }
+    return EventMemory(base: .allocate(capacity: 64), capacity: 64)
+  }
+
+  func give(_ memory: EventMemory) {
+    if eventMemory == nil { eventMemory = memory } else { memory.base.deallocate() }
+  }
+
   deinit {
+    eventMemory?.base.deallocate()
     while let stream = free {
       free = stream.pointee.next
       stream.pointee.deallocate()

@@ -13,8 +13,8 @@ internal import Glibc
 /// A class, because nghttp2 keeps its address; it must outlive every session made with it. Belongs to one thread.
 package final class SessionMemory {
   fileprivate static let headerBytes = 16
-  fileprivate static let smallestBytes = 64
-  fileprivate static let classCount = 5  // 64 B to 1 KiB
+  fileprivate static let stepBytes = 32
+  fileprivate static let classCount = 33  // 0 to 1 KiB, in steps
   /// Blocks that are kept of each size: enough for a thousand streams.
   private static let keep = 4096
 
@@ -49,15 +49,14 @@ package final class SessionMemory {
   }
 
   fileprivate func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    var sizeClass = 0
-    while sizeClass < Self.classCount, byteCount > Self.smallestBytes << sizeClass { sizeClass += 1 }
+    let sizeClass = max(byteCount &+ (Self.stepBytes - 1), Self.stepBytes) / Self.stepBytes
     let block: UnsafeMutableRawPointer
     if sizeClass < Self.classCount, let free = lists[sizeClass].first {
       lists[sizeClass].first = free.load(fromByteOffset: Self.headerBytes, as: UnsafeMutableRawPointer?.self)
       lists[sizeClass].count -= 1
       block = free
     } else {
-      let room = sizeClass < Self.classCount ? Self.smallestBytes << sizeClass : byteCount
+      let room = sizeClass < Self.classCount ? sizeClass * Self.stepBytes : byteCount
       guard let fresh = Glibc.malloc(Self.headerBytes + room) else { return nil }
       block = fresh
     }
@@ -76,7 +75,7 @@ package final class SessionMemory {
 
   fileprivate func room(of pointer: UnsafeMutableRawPointer) -> Int? {
     let sizeClass = (pointer - Self.headerBytes).load(as: Int.self)
-    return sizeClass < Self.classCount ? Self.smallestBytes << sizeClass : nil
+    return sizeClass < Self.classCount ? sizeClass * Self.stepBytes : nil
   }
 }
 

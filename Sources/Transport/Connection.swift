@@ -61,7 +61,7 @@ package final class Connection: EventSource {
     let session = try HTTP2Session(
       role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
     let connection = Connection(
-      socket, tls: stream, session: session, state: stream == nil ? .preface : .handshake, times: transport.limits.times,
+      socket, tls: stream, session: session, state: stream == nil ? .preface : .handshake, times: transport.times,
       on: transport, handler: handler)
     try connection.register(for: .readable)
   }
@@ -74,7 +74,7 @@ package final class Connection: EventSource {
   /// - Throws: `SystemError`, `TLSError` or `HTTP2Error` where it can't even begin; the handler then hears nothing.
   package static func connect(
     to address: ResolvedAddress, tls: (context: TLSContext, host: String)?, settings: HTTP2Settings,
-    times: ConnectionTimes, on transport: TransportLoop, handler: any ConnectionHandler
+    times: SharedTimes, on transport: TransportLoop, handler: any ConnectionHandler
   ) throws -> Connection {
     let socket = try Socket.beginToConnect(to: address)
     let stream = try tls.map {
@@ -90,7 +90,7 @@ package final class Connection: EventSource {
   }
 
   private init(
-    _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, state: State, times: ConnectionTimes,
+    _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, state: State, times: SharedTimes,
     on transport: TransportLoop, handler: any ConnectionHandler
   ) {
     self.transport = transport
@@ -100,7 +100,7 @@ package final class Connection: EventSource {
     self.handler = handler
     self.state = state
     clock = ConnectionClock(now: transport.loop.now, times: times)
-    isTimed = times.limitsOpenConnections
+    isTimed = times.times.limitsOpenConnections
     timer = .allocate(capacity: 1)
     timer.initialize(
       to: TimerNode(context: Unmanaged.passUnretained(self).toOpaque(), fire: connectionTimerFired))

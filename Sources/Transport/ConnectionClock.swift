@@ -11,7 +11,8 @@ package struct ConnectionClock {
     case close
   }
 
-  private let times: ConnectionTimes
+  private let shared: SharedTimes
+  private var times: ConnectionTimes { shared.times }
   private let opened: Instant
   private let maxAge: UInt64
   package var lastRead: Instant
@@ -28,15 +29,17 @@ package struct ConnectionClock {
 
   package init(now: Instant, limits: ServerLimits) { self.init(now: now, times: limits.times) }
 
-  package init(now: Instant, times: ConnectionTimes) {
-    self.times = times
+  package init(now: Instant, times: ConnectionTimes) { self.init(now: now, times: SharedTimes(times)) }
+
+  init(now: Instant, times shared: SharedTimes) {
+    self.shared = shared
     opened = now
     lastRead = now
     lastWoken = now
     lastCallEnd = now
     lastWriteProgress = now
     // Spread over 90 to 100 % by the low bits of the time, which are as good as random.
-    let age = times.maxConnectionAge.wholeNanoseconds
+    let age = shared.times.maxConnectionAge.wholeNanoseconds
     maxAge = age - age / 1000 * (now.nanoseconds % 100)
   }
 

@@ -47,6 +47,13 @@ package struct ServerLimits: Sendable {
   }
 }
 
+/// Of all the connections that have the same times, so that an idle one is small.
+package final class SharedTimes: Sendable {
+  let times: ConnectionTimes
+
+  package init(_ times: ConnectionTimes) { self.times = times }
+}
+
 /// How long one connection may take, rest or live, on either side. Zero: no limit.
 package struct ConnectionTimes: Sendable {
   /// From the socket's beginning to the peer's SETTINGS.

@@ -7,6 +7,7 @@ package final class TransportLoop {
   package let loop: EventLoop
   package let limits: ServerLimits
   package let memory: MemoryBudget
+  let times: SharedTimes
 
   let output = OutputBuffer()
   let input: UnsafeMutableRawBufferPointer
@@ -21,6 +22,7 @@ package final class TransportLoop {
   package init(loop: EventLoop, limits: ServerLimits, memory: MemoryBudget) {
     self.loop = loop
     self.limits = limits
+    times = SharedTimes(limits.times)
     self.memory = memory
     input = .allocate(byteCount: 256 * 1024, alignment: 16)
   }

@@ -47,6 +47,17 @@ import Transport
     }
   }
 
+  @Test func `each call has its own time, also after calls with the same`() throws {
+    let server = try TestServer()
+    let harness = try Harness()
+    let connection = try harness.connect(to: server.address)
+    connection.waitUntilReady()
+    for seconds in [90, 90, 90, 70, 90, 70] {
+      let call = try harness.call("/t.T/Metadata", on: connection, timeout: .seconds(seconds))
+      #expect(call.now.messages == [Array("\(seconds)000000u".utf8)])
+    }
+  }
+
   @Test(arguments: [MessageEncoding.gzip, .deflate]) func `messages are compressed both ways`(
     encoding: MessageEncoding
   ) throws {

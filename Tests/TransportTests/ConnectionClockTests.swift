@@ -174,3 +174,21 @@ func `a peer that does not finish its handshake is closed`(state: Connection.Sta
     bench.advance(round % 3 == 0 ? .seconds(1) : .seconds(10))
   }
 }
+
+@Test func `a client pings while it has streams, counted from when it had them again, and not without`() {
+  var times = ConnectionTimes()
+  times.keepaliveTime = .seconds(10)
+  times.keepaliveTimeout = .seconds(2)
+  times.keepaliveWithoutStreams = false
+  let start = Instant(nanoseconds: 7_000_000_000_000)
+  func after(_ seconds: UInt64) -> Instant { start.advanced(byNanoseconds: seconds * 1_000_000_000) }
+  var clock = ConnectionClock(now: start, times: times)
+  #expect(clock.nextDue(state: .open, hasStreams: false, hasPendingOutput: false) == .never)
+  #expect(clock.verdict(at: after(60), state: .open, hasStreams: false, hasPendingOutput: false) == .nothing)
+  clock.lastWoken = after(60)
+  #expect(clock.nextDue(state: .open, hasStreams: true, hasPendingOutput: false) == after(70))
+  #expect(clock.verdict(at: after(70), state: .open, hasStreams: true, hasPendingOutput: false) == .ping)
+  // Its answer is waited for also when the streams have ended meanwhile.
+  #expect(clock.nextDue(state: .open, hasStreams: false, hasPendingOutput: false) == after(72))
+  #expect(clock.verdict(at: after(72), state: .open, hasStreams: false, hasPendingOutput: false) == .close)
+}
