@@ -70,6 +70,7 @@ final class EchoServer: @unchecked Sendable {  // each test stops it from one ta
       methods.add("test.Echo", "Metadata", MetadataMethod())
       methods.add("test.Echo", "Script", ScriptedMethod(script))
       methods.add("test.Echo", "Hold", HoldingMethod(script))
+      methods.add("test.Echo", "FirstWins", FirstWinsMethod(script))
       methods.add("test.Echo", "Show", ShowMethod())
       methods.add("inference.GRPCInferenceService", "ModelStreamInfer", EchoStreamMethod(script))
       methods.add("inference.GRPCInferenceService", "ModelInfer", FunctionMethod(answerWithRequest))
@@ -137,6 +138,26 @@ private final class HoldingMethod: UnaryMethod {
       return calls
     }
     if number > 1 { call.reply(Array(call.message)) }
+  }
+
+  func cancelled(_ call: UnaryCall) {
+    script.cancelled.withLock { $0 += 1 }
+    call.fail(GRPCStatus(.cancelled))
+  }
+}
+
+/// Answers its first call when the second comes, and holds the second until the client gives it up.
+private final class FirstWinsMethod: UnaryMethod {
+  private let script: EchoServer.Script
+  private var first: UnaryCall?
+  init(_ script: EchoServer.Script) { self.script = script }
+
+  func handle(_ call: UnaryCall) {
+    guard let first else {
+      self.first = call
+      return
+    }
+    first.reply(Array(first.message))
   }
 
   func cancelled(_ call: UnaryCall) {

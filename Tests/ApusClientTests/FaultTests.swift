@@ -8,7 +8,7 @@ import Threads
 import Transport
 
 /// What servers and networks do to a client, done by real servers in this process.
-@Suite struct FaultTests {
+@Suite(.timeLimit(.minutes(2))) struct FaultTests {
   private func socketAddress(_ directory: TemporaryDirectory) -> String { "unix:\(directory.file("apus.sock"))" }
 
   @Test func `a server that was restarted between calls is connected to again`() async throws {

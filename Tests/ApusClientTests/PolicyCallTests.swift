@@ -5,7 +5,7 @@ import Testing
 import Threads
 
 /// Retries, hedges, credentials and interceptors, over the wire.
-@Suite struct PolicyCallTests {
+@Suite(.timeLimit(.minutes(2))) struct PolicyCallTests {
   private let busy = GRPCStatus(.unavailable, "busy")
 
   @Test func `a server's failure is not retried unless the call is idempotent`() async throws {
@@ -47,6 +47,15 @@ import Threads
     #expect(client.metrics.hedges == 1)
     await waitUntil { server.script.cancelledCount == 1 }
     #expect(client.metrics.callsFinished == [.ok: 1])
+  }
+
+  @Test func `a hedge whose call is answered meanwhile is cancelled`() async throws {
+    let server = try EchoServer()
+    let client = try InferenceClient(server.address)
+    let options = CallOptions(isIdempotent: true, hedging: HedgingPolicy(delay: .milliseconds(5)))
+    #expect(try await client.call("/test.Echo/FirstWins", [4], options: options).message == [4])
+    await waitUntil { server.script.cancelledCount == 1 }
+    #expect(client.metrics.openConnections == 1)
   }
 
   @Test func `a call that is not idempotent is not hedged`() async throws {
