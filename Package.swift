@@ -26,6 +26,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -99,7 +100,7 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "ONNXBackend", "Pools",
+        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
         "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -108,6 +109,13 @@ let package = Package(
     // MARK: Library
     .target(
       name: "ApusClient", dependencies: ["CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
+      swiftSettings: trusted),
+    .target(
+      name: "LoadTesting",
+      dependencies: [
+        "CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire",
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
       swiftSettings: trusted),
     .executableTarget(
       name: "InteropServer",
@@ -150,7 +158,7 @@ let package = Package(
     .testTarget(name: "InferenceTests", dependencies: ["Inference"], swiftSettings: common),
     .testTarget(name: "BatchingTests", dependencies: ["Batching", "Inference"], swiftSettings: common),
     .testTarget(
-      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools"], swiftSettings: common),
+      name: "PoolsTests", dependencies: ["Backends", "Batching", "Inference", "Pools", "Threads"], swiftSettings: common),
     .target(
       name: "ScriptedBackend", dependencies: ["Backends", "Inference"], path: "Tests/ScriptedBackend",
       swiftSettings: trusted),
@@ -164,9 +172,10 @@ let package = Package(
     .testTarget(
       name: "apusTests",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "HTTP2", "Telemetry", "Transport", "apus",
+        "ApusClient", "ApusServer", "Control", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
+    .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]

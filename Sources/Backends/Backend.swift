@@ -25,6 +25,9 @@ package protocol LoadedModel: AnyObject, Sendable {
   /// Makes instance number `index`. Called on the thread that will use it.
   func makeInstance(index: Int) throws(InferenceError) -> any ModelInstance
 
+  /// Whether an instance may run on any thread, one at a time, rather than only on the one that made it.
+  var runsOnAnyThread: Bool { get }
+
   /// How many instances suit the device when the configuration does not say.
   var suggestedInstanceCount: Int { get }
   /// Bytes of memory that the model holds, by device, where the backend knows.
@@ -46,7 +49,7 @@ package struct MemoryUsage: Hashable, Sendable {
   }
 }
 
-/// One loaded copy that runs one batch at a time, always on the same thread.
+/// One loaded copy that runs one batch at a time; on the thread that made it, unless its model `runsOnAnyThread`.
 package protocol ModelInstance: AnyObject {
   /// Runs one batch.
   ///

@@ -30,17 +30,19 @@ package struct Readiness: OptionSet, Sendable {
 package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the rest is the loop's thread's alone
   package let index: Int
   /// The time at which this turn began handling events.
-  package private(set) var now: Instant
+  package var now: Instant { turnStart.pointee }
   package let timers: TimerWheel
 
+  /// Behind a pointer, because Swift checks each access to a class's own variables for overlaps.
+  private let turnStart: UnsafeMutablePointer<Instant>
   private let poller: Int32
   private let wakeDescriptor: Int32
-  private var slots: [Slot] = []
+  @exclusivity(unchecked) private var slots: [Slot] = []
   private var freeSlots: [Int] = []
-  private var endOfTurn: [() -> Void] = []
+  @exclusivity(unchecked) private var endOfTurn: [() -> Void] = []
   private let jobs = Locked(Jobs())
-  private var isStopping = false
-  private var wantsAnotherTurn = false
+  @exclusivity(unchecked) private var isStopping = false
+  @exclusivity(unchecked) private var wantsAnotherTurn = false
 
   private struct Slot {
     var source: (any EventSource)?
@@ -74,8 +76,9 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
     }
     self.poller = poller
     wakeDescriptor = wake
-    now = Instant.now()
-    timers = TimerWheel(now: now)
+    turnStart = .allocate(capacity: 1)
+    turnStart.initialize(to: .now())
+    timers = TimerWheel(now: turnStart.pointee)
     var event = linux_epoll_event(EPOLLIN.rawValue, Self.wakeTag)
     epoll_ctl(poller, EPOLL_CTL_ADD, wake, &event)
   }
@@ -83,6 +86,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   deinit {
     close(wakeDescriptor)
     close(poller)
+    turnStart.deallocate()
   }
 
   // MARK: Descriptors
@@ -155,12 +159,13 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
 
   /// Runs until `stop`. The calling thread becomes the loop's thread.
   package func run() {
-    let capacity: Int32 = 256
+    // Few, so that what one turn takes in, runs and answers stays in the caches.
+    let capacity: Int32 = 32
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Int(capacity))
     defer { events.deallocate() }
     while !isStopping {
       let count = epoll_wait(poller, events, capacity, wantsAnotherTurn ? 0 : waitMilliseconds())
-      now = Instant.now()
+      turnStart.pointee = .now()
       for index in 0..<Int(max(count, 0)) {
         let tag = linux_epoll_tag(events + index)
         if tag == Self.wakeTag {

@@ -7,7 +7,7 @@ internal import Transport
 final class GRPCConnection: ConnectionHandler {
   private let loop: GRPCLoop
   /// The method of the last call: clients tend to call the same one again.
-  private var lastMethod = 0
+  @exclusivity(unchecked) private var lastMethod = 0
 
   init(loop: GRPCLoop) { self.loop = loop }
 

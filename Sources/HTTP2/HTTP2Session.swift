@@ -38,15 +38,15 @@ package final class HTTP2Session {
 
   let session: OpaquePointer
   let store: StreamStore
-  var flood: FloodGuard
-  var now: Instant
+  @exclusivity(unchecked) var flood: FloodGuard
+  @exclusivity(unchecked) var now: Instant
   /// Set while `collectOutput` runs.
-  var output: OutputBuffer?
+  @exclusivity(unchecked) var output: OutputBuffer?
   /// Whether the peer's SETTINGS are there: the end of its connection preface (RFC 9113 §3.4).
-  package internal(set) var hasPeerSettings = false
+  @exclusivity(unchecked) package internal(set) var hasPeerSettings = false
   /// What the peer said with its last GOAWAY, for people; at most 256 bytes of it.
   package internal(set) var goAwayReason = ""
-  var sentGoAwayCode: UInt32 = 0
+  @exclusivity(unchecked) var sentGoAwayCode: UInt32 = 0
   /// What the peer did that ended the session: known once our GOAWAY, which says it, has left.
   package var violation: HTTP2Error? {
     guard sentGoAwayCode != 0 else { return nil }
@@ -54,9 +54,9 @@ package final class HTTP2Session {
       code: NGHTTP2_ERR_PROTO.rawValue, description: String(cString: nghttp2_http2_strerror(sentGoAwayCode)))
   }
   /// Whether HEADERS or DATA went to the peer since its last PING.
-  var hasAnsweredSincePing = false
+  @exclusivity(unchecked) var hasAnsweredSincePing = false
   /// Set when `sendBody` found the buffer full.
-  var isBlocked = false
+  @exclusivity(unchecked) var isBlocked = false
   private let live: UnsafeMutablePointer<LiveStreams>
   private let events: UnsafeMutablePointer<EventList>
 
@@ -222,72 +222,6 @@ package final class HTTP2Session {
 
   package func respond(_ stream: StreamPointer, _ headers: borrowing HeaderBlock, endStream: Bool) {
     headers.withFields { fields, count in submitResponse(stream, fields, count, endStream) }
-  }
-
-  /// Opens a stream as a client. Nil when the peer is going away or the stream numbers are used up. Where the peer has as
-  /// many streams open as it allows, this one waits for another's end.
-  package func request(_ headers: borrowing HeaderBlock, endStream: Bool) -> StreamPointer? {
-    guard mayRequest else { return nil }
-    let stream = store.take(id: 0)
-    let id = headers.withFields { fields, count in
-      var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
-      if endStream { return nghttp2_submit_request(session, nil, fields, count, nil, stream) }
-      return nghttp2_submit_request(session, nil, fields, count, &provider, stream)
-    }
-    guard id > 0 else {
-      store.give(stream)
-      return nil
-    }
-    stream.pointee.begin(id: id)
-    link(stream)
-    if endStream { stream.pointee.ending = .plain }
-    return stream
-  }
-
-  /// Opens a stream with a list made once, and fields of this request alone, which the peer's and our tables of recent
-  /// fields are not filled with (RFC 7541 §7.1.3, never indexed).
-  ///
-  /// - Parameters:
-  ///   - headers: Stays until the stream is closed.
-  ///   - isIndexed: Whether `field` is remembered after all.
-  package func request(
-    _ headers: PreparedHeaders, adding field: HeaderBlock.Field?, isIndexed: Bool = false, _ further: HeaderBlock?
-  ) -> StreamPointer? {
-    guard mayRequest else { return nil }
-    let stream = store.take(id: 0)
-    let count = headers.count + (field == nil ? 0 : 1) + (further?.count ?? 0)
-    let id = withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: count) { fields in
-      guard let start = fields.baseAddress else { preconditionFailure("a temporary allocation has an address") }
-      start.initialize(from: headers.fields, count: headers.count)
-      var index = headers.count
-      if let field {
-        start[index] = field.neverIndexed
-        if isIndexed { start[index].flags = UInt8(NGHTTP2_NV_FLAG_NONE.rawValue) }
-        index += 1
-      }
-      var cursor = 0
-      while let field = further?.next(&cursor) {
-        start[index] = field.neverIndexed
-        index += 1
-      }
-      var provider = nghttp2_data_provider(source: .init(ptr: stream), read_callback: readBody)
-      return nghttp2_submit_request(session, nil, start, count, &provider, stream)
-    }
-    guard id > 0 else {
-      store.give(stream)
-      return nil
-    }
-    stream.pointee.begin(id: id)
-    link(stream)
-    return stream
-  }
-
-  /// Whether a client may open streams: the peer is not going away, and there are numbers left for them.
-  package var mayRequest: Bool { nghttp2_session_check_request_allowed(session) != 0 }
-
-  /// Streams that the peer lets us have open at once.
-  package var peerMaxConcurrentStreams: Int {
-    Int(min(nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), UInt32(Int32.max)))
   }
 
   /// Adds bytes to the stream's body. They leave as the peer's windows allow.

@@ -40,6 +40,9 @@ package final class ReplyMailbox: Sendable {
     _ = Glibc.write(wakeDescriptor, &one, 8)
   }
 
+  /// Announces that the receiver will `take` without being woken. Receiver's thread.
+  package func expectTake() { isSignalled.store(true, ordering: .relaxed) }
+
   /// All requests posted so far as a list through `next`, oldest first. The receiver calls it after it has read the
   /// descriptor.
   package func take() -> RequestPointer? {

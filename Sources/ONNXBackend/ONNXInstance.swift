@@ -9,6 +9,7 @@ internal import Inference
 final class ONNXInstance: ModelInstance {
   let api: OrtAPI
   let allocator: OpaquePointer
+  @exclusivity(unchecked) var owners: OutputOwners
   private let model: ONNXModel
   private let runInterruption: RunInterruption
   private let inputCount: Int
@@ -32,6 +33,7 @@ final class ONNXInstance: ModelInstance {
     }
     self.model = model
     self.api = api
+    owners = OutputOwners(api)
     allocator = model.runtime.allocator
     inputCount = model.signature.inputs.count
     outputCount = model.signature.outputs.count

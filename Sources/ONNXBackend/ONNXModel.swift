@@ -66,6 +66,9 @@ final class ONNXModel: LoadedModel, @unchecked Sendable {
     outputNames.deallocate()
   }
 
+  /// The CUDA provider keeps a state for each thread that runs, and its runs are too long for this to matter.
+  var runsOnAnyThread: Bool { settings.device == .cpu }
+
   func makeInstance(index: Int) throws(InferenceError) -> any ModelInstance {
     try ONNXInstance(self)
   }

@@ -27,7 +27,8 @@ extension ONNXInstance {
         let copy = try serialise(value, count: count)
         (bytes, ownBytes) = (UnsafeRawBufferPointer(copy), copy.baseAddress)
       }
-      let owner = OutputOwner(api, value: value, shape: ownShape, bytes: ownBytes)
+      let owner = owners.take(forByteCount: bytes.count)
+      owner.hold(value: value, shape: ownShape, bytes: ownBytes)
       return Tensor(
         name: UnsafeRawBufferPointer(start: nil, count: 0), datatype: datatype, shape: shape, bytes: bytes,
         owner: Unmanaged<AnyObject>.passRetained(owner))

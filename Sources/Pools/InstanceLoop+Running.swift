@@ -33,7 +33,14 @@ extension InstanceLoop {
       return
     }
     times.end = pool.clock.now()
+    if pool.runsInline { noteCost(requests, count: count, times) }
     complete(requests, count: count, rows: rows, times)
+  }
+
+  private func noteCost(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, _ times: RunTimes) {
+    var byteCount = 0
+    for position in 0..<count { byteCount += requests[position].pointee.inputByteCount }
+    pool.noteCost(byteCount, times.end.nanoseconds(since: times.start))
   }
 
   /// The run itself, with the requests in view of those who may stop it. Nil: it succeeded.

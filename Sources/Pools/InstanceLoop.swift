@@ -4,16 +4,17 @@ internal import Inference
 internal import Synchronization
 internal import Threads
 
-/// The life of one instance: take a batch, run it, answer it, until the pool is drained. Belongs to its thread.
+/// The life of one instance: take a batch, run it, answer it, until the pool is drained. Belongs to its thread, or while
+/// that sleeps to an event loop that borrowed it.
 final class InstanceLoop {
   let pool: ModelPool
   let index: Int
   let instance: any ModelInstance
   let interruption: (any Interruption)?
   let runner: BatchRunner
-  private var batch = FormedBatch()
-  private var requests: UnsafeMutableBufferPointer<RequestPointer>
-  var mailboxes = MailboxSet()
+  @exclusivity(unchecked) var batch = FormedBatch()
+  @exclusivity(unchecked) var requests: UnsafeMutableBufferPointer<RequestPointer>
+  @exclusivity(unchecked) var mailboxes = MailboxSet()
 
   init(pool: ModelPool, index: Int, instance: any ModelInstance) {
     self.pool = pool
@@ -54,28 +55,48 @@ final class InstanceLoop {
     lock.lock()
     defer { lock.unlock() }
     while true {
-      let isEnding = state.pointee.phase == .draining || state.pointee.phase == .failed
-      let verdict = state.pointee.queue.form(
-        at: pool.clock.now(), flush: isEnding, isCancelled: isCancelled, into: &batch)
-      if verdict == .send || !batch.removed.isEmpty {
-        pool.running.add(batch.tokens.count + batch.removed.count, ordering: .relaxed)
-        if verdict == .send { state.pointee.batchCauses[batch.cause, default: 0] += 1 }
+      if state.pointee.isBorrowed[index] {
+        pool.instanceConditions[index].wait(lock)
+        state.pointee.noteAwake(index)
+        continue
+      }
+      if state.pointee.hasFormedBatch[index] {
+        state.pointee.hasFormedBatch[index] = false
         wakeNext()
         return true
       }
-      switch verdict {
-      case .send: return true
-      case .idle where isEnding: return false
-      case .wait(let until) where state.pointee.leader < 0:
+      let isEnding = state.pointee.phase == .draining || state.pointee.phase == .failed
+      switch form(at: pool.clock.now(), isEnding: isEnding) {
+      case .batch:
+        wakeNext()
+        return true
+      case .nothing(.idle) where isEnding: return false
+      case .nothing(.wait(let until)) where state.pointee.leader < 0:
         state.pointee.leader = index
         state.pointee.leaderUntil = until
         pool.instanceConditions[index].wait(lock, until: until)
-      case .idle, .wait:
+      case .nothing:
         state.pointee.idle.append(index)
         pool.instanceConditions[index].wait(lock)
       }
       state.pointee.noteAwake(index)
     }
+  }
+
+  enum Formed {
+    /// There are requests to run or to answer in `batch`.
+    case batch
+    case nothing(BatchVerdict)
+  }
+
+  /// Takes the next batch out of the queue into `batch`. With the lock held.
+  func form(at now: Instant, isEnding: Bool) -> Formed {
+    let state = pool.state
+    let verdict = state.pointee.queue.form(at: now, flush: isEnding, isCancelled: isCancelled, into: &batch)
+    guard verdict == .send || !batch.removed.isEmpty else { return .nothing(verdict) }
+    pool.running.add(batch.tokens.count + batch.removed.count, ordering: .relaxed)
+    if verdict == .send { state.pointee.batchCauses[batch.cause, default: 0] += 1 }
+    return .batch
   }
 
   /// Passes the wake-up on if something is left: one `wake()` sets as many instances to work as there is work for.
@@ -87,7 +108,7 @@ final class InstanceLoop {
     pool.instanceConditions[next].signal()
   }
 
-  private func gatherRequests() {
+  func gatherRequests() {
     if requests.count < batch.tokens.count {
       requests.deallocate()
       requests = .allocate(capacity: 2 * batch.tokens.count)
@@ -98,7 +119,7 @@ final class InstanceLoop {
   }
 
   /// Runs the batch; in several parts if two shapes happen to have the same key.
-  private func runEqualShapes() {
+  func runEqualShapes() {
     var start = 0
     let count = batch.tokens.count
     while start < count {
@@ -121,7 +142,7 @@ final class InstanceLoop {
 
   // MARK: - Answering without a run
 
-  private func answerRemoved() {
+  func answerRemoved() {
     guard !batch.removed.isEmpty else { return }
     let now = pool.clock.now()
     for removal in batch.removed {
@@ -132,6 +153,7 @@ final class InstanceLoop {
       pool.statisticsRecorder.addFailures(delta.fail, removal.reason == .timeout ? .rejected : .cancelled)
       post(request)
     }
+    batch.removed.removeAll(keepingCapacity: true)  // a borrower may leave the rest of the batch to another
     mailboxes.wakeAll()
   }
 
@@ -180,9 +202,15 @@ extension ModelPool {
       return
     }
     if warmsUp { loop.warmUp() }
-    lock.withLock { state.pointee.runs[index].interruption = loop.interruption }
+    lock.withLock {
+      state.pointee.runs[index].interruption = loop.interruption
+      state.pointee.loops[index] = .passUnretained(loop)
+    }
     reportStarted(index, failure: nil)
     loop.run()
-    lock.withLock { state.pointee.runs[index].interruption = nil }
+    lock.withLock {
+      state.pointee.runs[index].interruption = nil
+      state.pointee.loops[index] = nil
+    }
   }
 }

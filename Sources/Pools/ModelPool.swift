@@ -42,6 +42,11 @@ package final class ModelPool: @unchecked Sendable {
   let statisticsRecorder = StatisticsRecorder()
   let replyOrder: ReplyOrder?
   let versionBytes: UnsafeRawBufferPointer
+  /// Whether event loops may run quick batches themselves.
+  let runsInline: Bool
+  let inlineLimitNanoseconds: UInt64
+  /// Batches with so many bytes of input, or fewer, are known to run within the limit; see `work(until:)`.
+  let quickBytes = Atomic<Int>(-1)
   /// Requests taken by an instance and not yet answered.
   let running = Atomic<Int>(0)
 
@@ -74,6 +79,8 @@ package final class ModelPool: @unchecked Sendable {
     self.warmsUp = warmsUp
     self.log = log
     signature = model.signature
+    inlineLimitNanoseconds = limits.inlineRunLimit.wholeNanoseconds
+    runsInline = model.runsOnAnyThread && inlineLimitNanoseconds > 0
     maxBatchSize = configuration.maxBatchSize ?? (signature.isBatchable ? limits.defaultMaxBatchSize : 0)
     validator = RequestValidator(signature: signature, maxBatchSize: maxBatchSize)
     policy = BatchPolicy(

@@ -11,6 +11,10 @@ package struct PoolLimits: Hashable, Sendable {
   /// The code of a queue timeout. Triton answers `.unavailable`.
   package var queueTimeoutCode = InferenceError.Code.deadlineExceeded
 
+  /// A batch that runs in less than this may run on the event loop that brought it, where handing it to an instance's
+  /// thread and back would cost more than the run. Zero: never.
+  package var inlineRunLimit = Duration.microseconds(50)
+
   package init() {}
 }
 

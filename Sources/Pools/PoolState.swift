@@ -29,6 +29,13 @@ struct PoolState: ~Copyable {
   /// Instances woken that have not looked at the queue yet. They will see whatever is in it by then.
   var wakesUnderWay = 0
 
+  /// Instances that an event loop runs while their threads sleep.
+  var isBorrowed: [Bool]
+  /// Instances with a batch in hand that a borrower left to their threads.
+  var hasFormedBatch: [Bool]
+  /// Each instance's loop, while it lives.
+  var loops: [Unmanaged<InstanceLoop>?]
+
   /// What each instance runs now.
   var runs: [Run]
   /// When the watcher looks at the runs again.
@@ -38,6 +45,9 @@ struct PoolState: ~Copyable {
   init(queue: BatchQueue, instanceCount: Int) {
     self.queue = queue
     isSignalled = Array(repeating: false, count: instanceCount)
+    isBorrowed = Array(repeating: false, count: instanceCount)
+    hasFormedBatch = Array(repeating: false, count: instanceCount)
+    loops = Array(repeating: nil, count: instanceCount)
     runs = Array(repeating: Run(), count: instanceCount)
     idle.reserveCapacity(instanceCount)
   }

@@ -32,8 +32,8 @@ struct StatisticsDelta {
 /// `@unchecked`: everything is guarded by `lock`.
 final class StatisticsRecorder: @unchecked Sendable {
   private let lock = Lock()
-  private var statistics = PoolStatistics()
-  private var batchSizes: [Int: BatchSizeStatistics] = [:]
+  @exclusivity(unchecked) private var statistics = PoolStatistics()
+  @exclusivity(unchecked) private var batchSizes: [Int: BatchSizeStatistics] = [:]
 
   deinit { lock.deallocate() }
 

@@ -23,6 +23,14 @@ final class ReplyReceiver: EventSource {
   func handle(_ events: Readiness) {
     var count: UInt64 = 0
     _ = read(descriptor, &count, 8)
+    collect()
+  }
+
+  /// Spares the senders the wake-up: `collect` is called soon.
+  func expect() { mailbox.expectTake() }
+
+  /// Hands over what is in the mailbox.
+  func collect() {
     var next = mailbox.take()
     while let request = next {
       next = request.pointee.next

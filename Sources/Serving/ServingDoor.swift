@@ -11,7 +11,7 @@ internal import Synchronization
 /// ```
 /// submit ──accepted──▶ pool ──▶ mailbox ──▶ prepareAnswer ─▶ (encode) ─▶ finish
 ///    └────refused────▶ the caller answers; `finish` is not called
-/// endOfTurn: wakes each pool that got something, once
+/// endOfTurn: sets each pool to work that got something, once
 /// ```
 package final class ServingDoor {
   package enum Submission: Hashable, Sendable {
@@ -26,15 +26,15 @@ package final class ServingDoor {
 
   private let board: ServingBoard
   private let admission: Admission
-  private var snapshot: ServingSnapshot
-  private var generation: UInt64
+  @exclusivity(unchecked) private var snapshot: ServingSnapshot
+  @exclusivity(unchecked) private var generation: UInt64
   // The same by pointers; see `ServingSnapshot.Target`.
-  private var routing: Unmanaged<RoutingTable>
-  private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
+  @exclusivity(unchecked) private var routing: Unmanaged<RoutingTable>
+  @exclusivity(unchecked) private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
   /// Pools that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
   private let toWake: UnsafeMutablePointer<Unmanaged<ModelPool>>
-  private var toWakeCount = 0
-  private var hasCancelled = false
+  @exclusivity(unchecked) private var toWakeCount = 0
+  @exclusivity(unchecked) private var hasCancelled = false
   /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
@@ -71,20 +71,35 @@ package final class ServingDoor {
     hasCancelled = true
   }
 
-  /// Wakes every pool that got something since the last call. The loop calls it when it has read all that was there.
-  package func endOfTurn() {
-    if hasCancelled {
-      // Which pool has which request is the pools' to know, and cancellations are rare: all look.
-      hasCancelled = false
-      for deployment in snapshot.deployments { deployment.pool.noticeCancellation() }
-    }
+  /// Whether `endOfTurn` has something to do.
+  package var hasWork: Bool { toWakeCount > 0 || hasCancelled }
+
+  /// Sets every pool to work that got something since the last call. The loop calls it when it has read all that was
+  /// there. Quick models run right here, so answers may be in the mailboxes afterwards.
+  ///
+  /// - Parameter until: When the loop wants its thread back; the default: no model runs here.
+  package func endOfTurn(until: Instant = Instant(nanoseconds: 0)) {
+    noticeCancellation()
+    for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.work(until: until) } }
+    toWakeCount = 0
+  }
+
+  private func noticeCancellation() {
+    guard hasCancelled else { return }
+    // Which pool has which request is the pools' to know, and cancellations are rare: all look.
+    hasCancelled = false
+    for deployment in snapshot.deployments { deployment.pool.noticeCancellation() }
+  }
+
+  private func wakeAll() {
     for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.wake() } }
     toWakeCount = 0
   }
 
   /// Lets go of what is no longer served. The loop calls it now and then, so that an idle one keeps nothing alive.
   package func refresh() {
-    endOfTurn()
+    noticeCancellation()
+    wakeAll()
     (snapshot, generation) = board.read()
     routing = .passUnretained(snapshot.routing)
     targets = snapshot.targets
@@ -175,7 +190,7 @@ package final class ServingDoor {
 
   private func rememberToWake(_ pool: Unmanaged<ModelPool>) {
     for index in 0..<toWakeCount where toWake[index].toOpaque() == pool.toOpaque() { return }
-    if toWakeCount == ServingDoor.mostToWake { endOfTurn() }
+    if toWakeCount == ServingDoor.mostToWake { wakeAll() }
     (toWake + toWakeCount).initialize(to: pool)
     toWakeCount += 1
   }

@@ -18,78 +18,42 @@ package final class Connection: EventSource {
   package let session: HTTP2Session
 
   package enum State { case connecting, handshake, preface, open, draining, closed }
-  package internal(set) var state: State
+  @exclusivity(unchecked) package internal(set) var state: State
   var socket: Socket
   let tls: TLSStream?
   private let handler: any ConnectionHandler
   var registration: EventLoop.Registration?
-  var pending = PendingOutput()
+  @exclusivity(unchecked) var pending = PendingOutput()
   /// Whether our frames may be sent: a client's at once, a server's when the peer's first bytes were HTTP/2's.
-  var speaksHTTP2 = false
+  @exclusivity(unchecked) var speaksHTTP2 = false
   /// Of a closed connection.
   package internal(set) var closeReason = CloseReason.local
-  private var isHandlingEvents = false
+  @exclusivity(unchecked) private var isHandlingEvents = false
   private var hasToldOfClose = false
-  var isDirty = false
-  var interest: Readiness = .readable
-  var mustCloseAfterFlush = false
+  @exclusivity(unchecked) var isDirty = false
+  @exclusivity(unchecked) var interest: Readiness = .readable
+  @exclusivity(unchecked) var mustCloseAfterFlush = false
   /// TLS may have to read before it can write, and the reverse.
-  var writeAwaitsInput = false
-  var lastFlushBytes = 0
-  private var readAwaitsOutput = false
+  @exclusivity(unchecked) var writeAwaitsInput = false
+  @exclusivity(unchecked) var lastFlushBytes = 0
+  @exclusivity(unchecked) private var readAwaitsOutput = false
 
-  var clock: ConnectionClock
+  @exclusivity(unchecked) var clock: ConnectionClock
   /// Whether an open connection has anything to wait for.
   private let isTimed: Bool
-  private let timer: UnsafeMutablePointer<TimerNode>
+  let timer: UnsafeMutablePointer<TimerNode>
 
   /// Bytes of complete requests and uncollected answers, as the handler counts them.
-  private var heldBytes = 0
+  @exclusivity(unchecked) private var heldBytes = 0
   /// What the server's memory budget was told of `pending`.
-  var countedPendingBytes = 0
+  @exclusivity(unchecked) var countedPendingBytes = 0
   /// Connection window kept back while `heldBytes` is over the limit.
-  private var withheldWindow = 0
+  @exclusivity(unchecked) private var withheldWindow = 0
 
   /// A peer that is gone is an error to handle, not a signal.
   static let noSignal = Int32(MSG_NOSIGNAL)
 
-  /// Takes over an accepted socket and registers it with the loop, which keeps the connection until it is closed.
-  static func open(
-    _ socket: consuming Socket, tls: TLSContext?, on transport: TransportLoop, handler: any ConnectionHandler
-  ) throws {
-    let stream = try tls.map { try TLSStream($0, descriptor: socket.descriptor, side: .server) }
-    let session = try HTTP2Session(
-      role: .server, settings: transport.limits.http2, streams: transport.streams, now: transport.loop.now)
-    let connection = Connection(
-      socket, tls: stream, session: session, state: stream == nil ? .preface : .handshake, times: transport.times,
-      on: transport, handler: handler)
-    try connection.register(for: .readable)
-  }
-
-  /// Begins to connect. What becomes of it the handler hears: `opened` or `closed`.
-  ///
-  /// - Parameters:
-  ///   - tls: With the name that the peer's certificate must bear.
-  ///   - settings: What is announced to the peer.
-  /// - Throws: `SystemError`, `TLSError` or `HTTP2Error` where it can't even begin; the handler then hears nothing.
-  package static func connect(
-    to address: ResolvedAddress, tls: (context: TLSContext, host: String)?, settings: HTTP2Settings,
-    times: SharedTimes, on transport: TransportLoop, handler: any ConnectionHandler
-  ) throws -> Connection {
-    let socket = try Socket.beginToConnect(to: address)
-    let stream = try tls.map {
-      try TLSStream($0.context, descriptor: socket.descriptor, side: .client(host: $0.host, target: "\(address)"))
-    }
-    let session = try HTTP2Session(
-      role: .client, settings: settings, streams: transport.streams, now: transport.loop.now)
-    let connection = Connection(
-      socket, tls: stream, session: session, state: .connecting, times: times, on: transport, handler: handler)
-    try connection.register(for: .writable)
-    transport.load.enter()
-    return connection
-  }
-
-  private init(
+  init(
     _ socket: consuming Socket, tls: TLSStream?, session: HTTP2Session, state: State, times: SharedTimes,
     on transport: TransportLoop, handler: any ConnectionHandler
   ) {
@@ -111,7 +75,7 @@ package final class Connection: EventSource {
     timer.deallocate()
   }
 
-  private func register(for readiness: Readiness) throws(SystemError) {
+  func register(for readiness: Readiness) throws(SystemError) {
     interest = readiness
     registration = try transport.loop.register(socket.descriptor, for: readiness, self)
     transport.add(self)
@@ -129,35 +93,6 @@ package final class Connection: EventSource {
     if !events.isDisjoint(with: writeAwaitsInput ? .readable : .writable) { socketIsWritable() }
     if state == .handshake { continueHandshake() }
     if state != .closed, mayRead { readSocket() }
-  }
-
-  private func finishConnecting() {
-    let number = socket.connectionResult
-    guard number == 0 else { return close(.system(SystemError(call: "connect", number: number))) }
-    state = .handshake
-    if tls == nil { beginPreface() } else { continueHandshake() }
-  }
-
-  private func continueHandshake() {
-    guard let tls else { return }
-    switch tls.handshake() {
-    case .bytes:
-      // RFC 9113 §3.2: over TLS, HTTP/2 is what ALPN agreed on.
-      if tls.speaksHTTP2 { beginPreface() } else { close(.tls("the peer speaks TLS, but not HTTP/2")) }
-    case .wantsRead: setInterest(.readable)
-    case .wantsWrite: setInterest([.readable, .writable])
-    case .closed: close(.tls("the peer closed the connection during the TLS handshake"))
-    case .failed(let reason): close(.tls(reason))
-    }
-  }
-
-  private func beginPreface() {
-    state = .preface
-    setInterest(.readable)
-    // RFC 9113 §3.4: the client begins, and need not wait.
-    guard session.role == .client else { return }
-    speaksHTTP2 = true
-    setNeedsFlush()
   }
 
   private func readSocket() {
@@ -357,46 +292,6 @@ package final class Connection: EventSource {
     shutdown(socket.descriptor, Int32(SHUT_RDWR))
     transport.remove(self)
   }
-
-  // MARK: Time
-
-  func armTimer() {
-    let hasStreams = session.streamCount > 0
-    transport.loop.timers.arm(
-      timer, at: clock.nextDue(state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty))
-  }
-
-  fileprivate func timerFired() {
-    let hasStreams = session.streamCount > 0
-    let verdict = clock.verdict(
-      at: transport.loop.now, state: state, hasStreams: hasStreams, hasPendingOutput: !pending.isEmpty)
-    switch verdict {
-    case .nothing: break
-    case .ping:
-      session.ping()
-      setNeedsFlush()
-    case .drain: drain(grace: transport.limits.maxConnectionAgeGrace)
-    case .refuseNewStreams:
-      session.goAway(code: .noError)
-      setNeedsFlush()
-    case .close: return close(timeoutReason)
-    }
-    armTimer()
-  }
-}
-
-extension Connection {
-  private var timeoutReason: CloseReason {
-    switch state {
-    case .connecting, .handshake, .preface: .connectTimeout
-    case .open: pending.isEmpty ? .keepaliveTimeout : .stalled
-    case .draining, .closed: .finished
-    }
-  }
-}
-
-private func connectionTimerFired(_ context: UnsafeMutableRawPointer) {
-  Unmanaged<Connection>.fromOpaque(context).takeUnretainedValue().timerFired()
 }
 
 /// Carries a connection to the next turn of its own loop.

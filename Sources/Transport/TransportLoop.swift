@@ -13,7 +13,7 @@ package final class TransportLoop {
   let input: UnsafeMutableRawBufferPointer
   let streams = StreamStore()
   private var connections: [ObjectIdentifier: Connection] = [:]
-  private var dirty: [Connection] = []
+  @exclusivity(unchecked) private var dirty: [Connection] = []
   private var onEmpty: (() -> Void)?
   /// Connections of this loop and those that are on their way to it.
   package let load = ConnectionLoad()

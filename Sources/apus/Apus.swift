@@ -13,6 +13,7 @@ struct Apus: AsyncParsableCommand {
         apus status
         apus infer magika --input 'bytes=@features.npy' --classification 3
         apus models load magika
+        apus load magika --rate 500
 
       Data goes to standard output, messages for people to standard error.
 
@@ -23,7 +24,9 @@ struct Apus: AsyncParsableCommand {
         69   the server can't be reached
       """,
     version: apusVersion,
-    subcommands: [ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self])
+    subcommands: [
+      ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
+    ])
 }
 
 @main enum Program {

@@ -30,20 +30,26 @@ struct ClientOptions: ParsableArguments {
     if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key go together") }
   }
 
+  /// The server's, as it was given.
+  var address: String {
+    server ?? ProcessInfo.processInfo.environment["APUS_SERVER"] ?? "127.0.0.1:8001"
+  }
+
+  var usesTLS: Bool { tls || ca != nil || certificate != nil }
+
   /// - Throws: `UsageError` for an address or a file that can't be used. Nothing is connected yet.
   func makeClient() throws(UsageError) -> InferenceClient {
     var options = InferenceClient.Options()
     options.timeout = timeout.duration
-    if tls || ca != nil || certificate != nil {
+    if usesTLS {
       var tls = TLSOptions()
       tls.caFile = ca ?? ""
       tls.certificateFile = certificate ?? ""
       tls.keyFile = key ?? ""
       options.tls = tls
     }
-    let environment = ProcessInfo.processInfo.environment["APUS_SERVER"]
     do throws(ClientError) {
-      return try InferenceClient(server ?? environment ?? "127.0.0.1:8001", options: options)
+      return try InferenceClient(address, options: options)
     } catch {
       throw UsageError(error.message)
     }

@@ -2,6 +2,7 @@ internal import ApusClient
 internal import ArgumentParser
 internal import Foundation
 internal import Inference
+internal import LoadTesting
 
 /// What `apus` ends with. Source of the numbers over 1: sysexits.h.
 enum ExitStatus {
@@ -24,6 +25,13 @@ enum ExitStatus {
     case let error as ClientError:
       say("apus: \(error)")
       return error.origin == .connection ? unreachable : failed
+    case let error as LoadError:
+      say("apus: \(error.message)")
+      switch error.kind {
+      case .usage: return usage
+      case .unreachable: return unreachable
+      case .server: return failed
+      }
     case let error as UsageError:
       say("apus: \(error.message)")
       return usage

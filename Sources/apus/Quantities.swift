@@ -1,8 +1,12 @@
-/// A length of time as people write it: `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
+internal import Inference
+
+/// A length of time as people write it: `50us`, `500ms`, `10s`, `2m`, `1h`; `0` needs no unit.
 package struct TimeSpan: Hashable, Sendable {
   package var duration: Duration
 
-  static let form = "expected a time with its unit: 500ms, 10s, 2m or 1h"
+  var nanoseconds: UInt64 { duration.wholeNanoseconds }
+
+  static let form = "expected a time with its unit: 50us, 500ms, 10s, 2m or 1h"
 
   /// For options: says what was expected instead of that something else was found.
   static func parse(_ text: String) throws(UsageError) -> TimeSpan {
@@ -16,25 +20,28 @@ package struct TimeSpan: Hashable, Sendable {
   package init?(argument text: String) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let amount = Int64(digits) else { return nil }
-    let milliseconds: Int64
+    let microseconds: Int64
     switch text.dropFirst(digits.count) {
-    case "ms": milliseconds = 1
-    case "s": milliseconds = 1000
-    case "m": milliseconds = 60_000
-    case "h": milliseconds = 3_600_000
-    case "" where amount == 0: milliseconds = 0
+    case "us": microseconds = 1
+    case "ms": microseconds = 1000
+    case "s": microseconds = 1_000_000
+    case "m": microseconds = 60_000_000
+    case "h": microseconds = 3_600_000_000
+    case "" where amount == 0: microseconds = 0
     default: return nil
     }
-    let (total, overflow) = amount.multipliedReportingOverflow(by: milliseconds)
+    let (total, overflow) = amount.multipliedReportingOverflow(by: microseconds)
     guard !overflow else { return nil }
-    duration = .milliseconds(total)
+    duration = .microseconds(total)
   }
 }
 
 extension TimeSpan: CustomStringConvertible {
   package var description: String {
     let (seconds, attoseconds) = duration.components
-    return attoseconds == 0 ? "\(seconds)s" : "\(seconds * 1000 + attoseconds / 1_000_000_000_000_000)ms"
+    if attoseconds == 0 { return "\(seconds)s" }
+    let microseconds = seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+    return microseconds % 1000 == 0 ? "\(microseconds / 1000)ms" : "\(microseconds)us"
   }
 }
 

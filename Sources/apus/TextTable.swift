@@ -2,6 +2,9 @@
 package struct TextTable {
   private var rows: [[String]]
 
+  /// The heading, and the rows under it.
+  package var cells: [[String]] { rows }
+
   package init(_ heading: [String]) { rows = [heading] }
 
   package mutating func append(_ row: [String]) { rows.append(row) }

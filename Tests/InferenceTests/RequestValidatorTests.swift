@@ -232,7 +232,7 @@ private func refusal(
   let validator = RequestValidator(signature: signature, maxBatchSize: 8)
   let request = try OwnedRequest(inputs: [text(), input0(), input1()], requestedOutputs: [("LABEL", 0)])
   let before = request.pointer.pointee.arena.pointee.usedBytes
-  let rounds = getenv("VALIDATOR_BENCH_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1000
+  let rounds = getenv("BENCH_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1000
   let start = Instant.now()
   for _ in 0..<rounds { try validator.validate(request.pointer) }
   print("validator: \(Instant.now().nanoseconds(since: start) / UInt64(rounds)) ns a request of three inputs")

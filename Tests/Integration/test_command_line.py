@@ -208,7 +208,7 @@ def test_no_server_is_a_status_of_its_own():
     (["--server", "foo"], "'foo' is no address"),
     (["--ca", "nosuch.pem"], "nosuch.pem"),
     (["--certificate", "client.pem"], "--certificate and --key go together"),
-    (["--timeout", "10"], "expected a time with its unit: 500ms, 10s, 2m or 1h"),
+    (["--timeout", "10"], "expected a time with its unit: 50us, 500ms, 10s, 2m or 1h"),
 ])
 def test_a_server_that_can_not_be_meant_is_wrong_usage(options, words):
     assert words in message(apus("status", *options), USAGE)
@@ -248,7 +248,7 @@ def test_a_repository_that_is_none_is_found_before_anything_is_bound(tmp_path):
 def test_a_time_without_a_unit_is_told_of_the_units(tmp_path):
     (tmp_path / "apus.yaml").write_text("model-repository: models\ndrain-grace: '10'\n")
     assert message(apus("serve", "--config", tmp_path / "apus.yaml"), USAGE) == (
-        f"apus: {tmp_path}/apus.yaml: drain-grace: found '10'; expected a time with its unit: 500ms, 10s, 2m or 1h\n")
+        f"apus: {tmp_path}/apus.yaml: drain-grace: found '10'; expected a time with its unit: 50us, 500ms, 10s, 2m or 1h\n")
     said = message(apus("serve", "--model-repository", tmp_path, "--max-message-bytes", "64MB"), USAGE)
     assert "expected bytes, or a size with its unit: 4096, 64KiB, 64MiB or 2GiB" in said
 

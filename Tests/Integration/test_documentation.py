@@ -12,9 +12,11 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def options_of(command):
-    done = subprocess.run([APUS, command, "--help"], env=environment(), capture_output=True, text=True, check=True)
+    # `load` alone stands for `load run`, and lists the subcommands.
+    words = ["load", "run"] if command == "load" else [command]
+    done = subprocess.run([APUS, *words, "--help"], env=environment(), capture_output=True, text=True, check=True)
     # The lines that begin with an option, not those of the examples.
-    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]*(?:/--[a-z-]+)?) *(?:<|  |$)", done.stdout, re.MULTILINE)
+    listed = re.findall(r"^ +(?:-\w, )?(--[a-z][a-z0-9-]*(?:/--[a-z-]+)?) *(?:<|  |$)", done.stdout, re.MULTILINE)
     return {option for options in listed for option in options.split("/")}
 
 
@@ -24,6 +26,14 @@ def test_every_option_of_serve_is_in_the_configuration_and_no_other():
     for cell in re.findall(r"^\| `(--[^` ]+)", text, re.MULTILINE):
         listed |= {cell.replace("[no-]", ""), cell.replace("[no-]", "no-")} if "[no-]" in cell else {cell}
     assert listed == options_of("serve") - {"--help", "--version", "--config"}
+
+
+def test_every_option_of_load_is_in_its_page_and_no_other():
+    text = (ROOT / "docs/load-testing.md").read_text()
+    listed = {option for row in re.findall(r"^\| (`--.*?) \|", text, re.MULTILINE) for option in re.findall(r"`(--[\w-]+)", row)}
+    shared = {"--help", "--server", "--tls", "--ca", "--certificate", "--key", "--timeout"}
+    assert listed == options_of("load") - shared
+    assert all(f"`{option}`" in text for option in shared - {"--help"})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

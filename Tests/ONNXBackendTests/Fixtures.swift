@@ -78,6 +78,15 @@ struct Contents: Equatable {
 extension ModelInstance {
   /// Runs over copies of `inputs`, overwritten before the outputs are read: an output must not depend on them.
   func run(_ inputs: [Contents], wanted: UInt64 = .max, outputs outputCount: Int = 1) throws -> [Contents?] {
+    try runHolding(inputs, wanted: wanted, outputs: outputCount).map { result in
+      guard let owner = result.owner else { return nil }
+      defer { owner.release() }
+      return Contents(result.datatype, Array(result.shape), Array(result.bytes))
+    }
+  }
+
+  /// The outputs themselves, whose owners are the caller's to release.
+  func runHolding(_ inputs: [Contents], wanted: UInt64 = .max, outputs outputCount: Int = 1) throws -> [Tensor] {
     let buffers = inputs.map { input in
       let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: input.bytes.count, alignment: 16)
       buffer.copyBytes(from: input.bytes)
@@ -105,11 +114,7 @@ extension ModelInstance {
       try results.withUnsafeMutableBufferPointer { try run(inputs: tensors, wanted: wanted, outputs: $0) }
     }
     buffers.forEach { $0.initializeMemory(as: UInt8.self, repeating: 0xee) }
-    return results.map { result in
-      guard let owner = result.owner else { return nil }
-      defer { owner.release() }
-      return Contents(result.datatype, Array(result.shape), Array(result.bytes))
-    }
+    return results
   }
 }
 

@@ -83,6 +83,20 @@ struct RunTests {
     #expect(model.memoryUsage == before)
   }
 
+  /// More than an instance keeps owners for, released out of order and in between.
+  @Test func `an output that is still held keeps its values through later runs`() throws {
+    let instance = try load("sequence").makeInstance(index: 0)
+    var held: [(tensor: Tensor, value: Float)] = []
+    for number in 0..<300 {
+      let input = Contents(.fp32, [1, 2], of: [Float(number), 1])
+      let output = try #require(try instance.runHolding([input]).first)
+      held.append((output, Float(2 * number)))
+      if number % 3 == 0 { held.remove(at: number / 6).tensor.owner?.release() }
+    }
+    for (tensor, value) in held { #expect(tensor.bytes.loadUnaligned(as: Float.self) == value) }
+    for (tensor, _) in held { tensor.owner?.release() }
+  }
+
   @Test func `instances on four threads give the answers of one`() throws {
     let model = try load("sequence")
     let alone = try model.makeInstance(index: 0)

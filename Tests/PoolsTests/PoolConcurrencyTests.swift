@@ -57,7 +57,7 @@ private func converse(
         client.free(request)
       }
     }
-    if needsWake { pool.wake() }
+    if needsWake { pool.work(until: .never) }
     guard !inFlight.isEmpty else { continue }
     for request in client.receive() {
       let first = UInt(bitPattern: request.pointee.context)
@@ -104,12 +104,20 @@ private func runBox(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPoi
   return nil
 }
 
-@Test(arguments: [(false, UInt64(0)), (true, 0), (false, 200), (true, 200)])
+/// Every run is quick enough for the caller's thread, however slow the machine is.
+private let alwaysInline: PoolLimits = {
+  var limits = PoolLimits()
+  limits.inlineRunLimit = .seconds(3600)
+  return limits
+}()
+
+@Test(arguments: [(false, UInt64(0)), (true, 0), (false, 200), (true, 200)], [false, true])
 func `under concurrent clients none is lost, doubled or given another's rows, and order is kept where promised`(
-  isOrdered: Bool, delay: UInt64
+  policy: (isOrdered: Bool, delay: UInt64), runsOnAnyThread: Bool
 ) async throws {
-  let model = ScriptedModel(.numbers)
-  let pool = try ModelPool.started(model, max: 8, instances: 3) {
+  let (isOrdered, delay) = policy
+  let model = ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread)
+  let pool = try ModelPool.started(model, max: 8, instances: 3, limits: alwaysInline) {
     $0.preserveOrdering = isOrdered
     $0.maxQueueDelayMicroseconds = delay
   }
@@ -129,19 +137,22 @@ func `under concurrent clients none is lost, doubled or given another's rows, an
   #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }
 
-@Test func `a drain under load answers every request that was accepted`() async throws {
+@Test(arguments: [false, true])
+func `a drain under load answers every request that was accepted`(runsOnAnyThread: Bool) async throws {
   for seed in 1...8 as ClosedRange<UInt64> {
-    let model = ScriptedModel(.numbers)
-    let pool = try ModelPool.started(model, instances: 2)
+    let model = ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread)
+    let pool = try ModelPool.started(model, instances: 2, limits: alwaysInline)
     let started = Gate()
     async let tallies = onThreads(3) { index in
       started.open()
       return converse(
         with: pool, client: index + 1, requests: .max, isOrdered: false, seed: seed &* 100 &+ UInt64(index))
     }
-    await withCheckedContinuation { continuation in
-      pthreadWait(started, count: 3)
-      pool.drain { continuation.resume() }
+    _ = await onThreads(1) { _ in
+      for _ in 0..<3 { started.wait() }
+      let isDrained = Gate()
+      pool.drain { isDrained.open() }
+      isDrained.wait()
     }
     for tally in await tallies {
       #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
@@ -150,8 +161,6 @@ func `under concurrent clients none is lost, doubled or given another's rows, an
     #expect(model.liveInstances.load(ordering: .relaxed) == 0)
   }
 }
-
-private func pthreadWait(_ gate: Gate, count: Int) { for _ in 0..<count { gate.wait() } }
 
 /// Two instances; the first request is held in one while the second is done in the other.
 @Test func `with preserved order an answer waits for those submitted before it`() async throws {
@@ -189,9 +198,9 @@ private func pthreadWait(_ gate: Gate, count: Int) { for _ in 0..<count { gate.w
 }
 
 /// Counts, and prints, what a request costs between `submit` and its mailbox with a model that takes no time.
-/// `POOL_BENCH_REQUESTS` makes the run long enough to read the time.
+/// `BENCH_ROUNDS` makes the run long enough to read the time.
 @Test func `a million small requests would cost little: the loop runs small here`() async throws {
-  let total = getenv("POOL_BENCH_REQUESTS").flatMap { Int(String(cString: $0)) } ?? 2000
+  let total = getenv("BENCH_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 2000
   let pool = try ModelPool.started(ScriptedModel(.numbers, canInterrupt: false), max: 64)
   let report = await onThreads(1) { _ in measure(pool, total: total) }
   #expect(report[0].answered >= total)

@@ -67,6 +67,7 @@ final class ScriptedModel: LoadedModel {
   let placement = "scripted"
   let script: Script
   let canInterrupt: Bool
+  let runsOnAnyThread: Bool
   let failingInstance: Int?
   let liveInstances = Atomic<Int>(0)
   let madeInstances = Atomic<Int>(0)
@@ -75,12 +76,13 @@ final class ScriptedModel: LoadedModel {
 
   init(
     _ signature: ModelSignature, instances: Int = 1, canInterrupt: Bool = true, failingInstance: Int? = nil,
-    script: @escaping Script = ScriptedModel.echo
+    runsOnAnyThread: Bool = false, script: @escaping Script = ScriptedModel.echo
   ) {
     self.signature = signature
     suggestedInstanceCount = instances
     self.script = script
     self.canInterrupt = canInterrupt
+    self.runsOnAnyThread = runsOnAnyThread
     self.failingInstance = failingInstance
   }
 

@@ -159,6 +159,7 @@ private final class ScriptedModel: LoadedModel {
   var signature: ModelSignature { script.signature }
   let suggestedInstanceCount = 1
   let memoryUsage: [MemoryUsage] = []
+  let runsOnAnyThread = false
   let placement = "scripted"
   func makeInstance(index: Int) -> any ModelInstance { ScriptedInstance(model: self) }
 }

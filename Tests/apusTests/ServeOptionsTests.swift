@@ -88,7 +88,7 @@ import apus
   @Test func `a bad value is laid at its option's door`() {
     #expect(
       message { _ = try ServeOptions.read(yaml: "log-level: info\nidle-timeout: 10 parsecs", file: "apus.yaml") }
-        == "apus.yaml: idle-timeout: found '10 parsecs'; expected a time with its unit: 500ms, 10s, 2m or 1h")
+        == "apus.yaml: idle-timeout: found '10 parsecs'; expected a time with its unit: 50us, 500ms, 10s, 2m or 1h")
     #expect(
       message { _ = try ServeOptions.read(environment: ["APUS_MEMORY_BYTES": "1MB"]) }
         == "APUS_MEMORY_BYTES: found '1MB'; expected bytes, or a size with its unit: 4096, 64KiB, 64MiB or 2GiB")

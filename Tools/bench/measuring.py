@@ -40,10 +40,12 @@ def free_port():
 
 
 class Server:
-    """A process under measurement, on the CPUs given. `command` is made with the port that it shall listen on."""
+    """A process under measurement, on the CPUs given. `command` is made with the port that it shall listen on; `tls` is
+    the certificate and key that it uses, if any."""
 
-    def __init__(self, name, command, cpus="0"):
+    def __init__(self, name, command, cpus="0", tls=None):
         self.name = name
+        self.scheme = "https" if tls else "http"
         self.port = free_port()
         self.log = SCRATCH / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +54,12 @@ class Server:
             self.process = subprocess.Popen(
                 ["taskset", "--cpu-list", cpus, *(str(word) for word in command(self.port))],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment())
-        self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{self.port}", [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
+        address, settings = f"127.0.0.1:{self.port}", [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)]
+        if tls:
+            credentials = grpc.ssl_channel_credentials(pathlib.Path(tls[0]).read_bytes())
+            self.channel = grpc.secure_channel(address, credentials, settings)
+        else:
+            self.channel = grpc.insecure_channel(address, settings)
 
     def __enter__(self):
         return self
@@ -118,6 +124,42 @@ def apus(binary, repository, options=()):
 def prepare():
     """Installs and builds what is missing, and returns the gRPC C++ server's path."""
     return tool("Tools/bench/prepare")
+
+
+def certificate():
+    """A certificate for 127.0.0.1 and its key, made once."""
+    folder = SCRATCH / "tls"
+    paths = folder / "certificate.pem", folder / "key.pem"
+    if not all(path.exists() for path in paths):
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+             "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-out", paths[0],
+             "-keyout", paths[1]], check=True, stderr=subprocess.DEVNULL)
+    return paths
+
+
+def mlserver():
+    """The command of MLServer with an identity model, as a function of its port. Installs it from PyPI when it is not."""
+    folder = SCRATCH / "mlserver"
+    program = folder / "venv/bin/mlserver"
+    if not program.exists():
+        print("installing MLServer into .cache/bench/mlserver", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        subprocess.run([folder / "venv/bin/pip", "install", "--quiet", "mlserver"], check=True)
+
+    def command(port):
+        model = folder / f"models-{port}"
+        shutil.rmtree(model, ignore_errors=True)
+        shutil.copytree(ROOT / "Tools/bench/mlserver", model)
+        (model / "settings.json").write_text(json.dumps({
+            "grpc_port": port, "http_port": free_port(), "metrics_port": free_port(), "parallel_workers": 0,
+            "host": "127.0.0.1", "grpc_max_message_length": -1, "debug": False}))
+        (model / "model-settings.json").write_text(json.dumps(
+            {"name": IDENTITY, "implementation": "identity.Identity"}))
+        return ["env", f"PYTHONPATH={model}", program, "start", model]
+
+    return command
 
 
 def tool(*command):
@@ -206,7 +248,7 @@ def load(server, path, body, answer_bytes, connections, streams, requests, cpus=
     command = [
         "taskset", "--cpu-list", cpus, "h2load", "-t", "1", "-c", str(connections), "-m", str(streams),
         "-n", str(requests), "-w", "24", "-W", "26", "-d", str(body), "-H", "content-type: application/grpc",
-        "-H", "te: trailers", "--log-file", str(log), f"http://127.0.0.1:{server.port}{path}",
+        "-H", "te: trailers", "--log-file", str(log), f"{server.scheme}://127.0.0.1:{server.port}{path}",
     ]
     before, started = snapshot(server), time.monotonic()
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -294,6 +336,27 @@ def machine():
         "grpc++": said("pkg-config", "--modversion", "grpc++"),
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
+
+
+def show(text, chosen):
+    """Prints a table, and puts it into the docs if `--publish` names a place there."""
+    print("\n" + text)
+    if chosen.publish:
+        publish(chosen.publish, text)
+
+
+def publish(name, text):
+    """Puts a table into docs/performance.md, between the marks of that name, with what it was measured on."""
+    path = ROOT / "docs/performance.md"
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    page = path.read_text()
+    if begin not in page or end not in page:
+        sys.exit(f"docs/performance.md has no place marked {begin.strip()}")
+    on = machine()
+    where = f"{on['date'][:10]}, {on['processor']}, {on['processors']} CPUs, Linux {on['kernel']}."
+    before, rest = page.split(begin, 1)
+    path.write_text(f"{before}{begin}{where}\n\n{text}{end}{rest.split(end, 1)[1]}")
+    print(f"docs/performance.md has the table '{name}'")
 
 
 def keep(name, results):

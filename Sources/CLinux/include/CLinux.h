@@ -1,4 +1,4 @@
-// What Linux has and Swift's Glibc module does not show: epoll, eventfd, accept4.
+// What Linux has and Swift's Glibc module does not show: epoll, eventfd, timerfd, accept4.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -13,6 +13,11 @@ int linux_accept(int listener);
 /// An epoll_event with a number as its tag: the struct is packed and holds a union.
 struct epoll_event linux_epoll_event(uint32_t events, uint64_t tag);
 uint64_t linux_epoll_tag(const struct epoll_event *_Nonnull event);
+
+/// A timer that makes its descriptor readable, with CLOCK_MONOTONIC: timerfd_create(2). -1 with errno on failure.
+int linux_timer_open(void);
+/// Has it expire at an instant of that clock, in nanoseconds; 0: never. What has expired is forgotten.
+void linux_timer_set(int timer, uint64_t nanoseconds);
 
 /// Names the calling thread, as `top -H` and profilers show it. Cut to 15 characters.
 void linux_name_thread(const char *_Nonnull name);

@@ -13,8 +13,8 @@ final class ModelInfer: UnaryMethod {
   private let grpc: GRPCLoop
   private let door: ServingDoor
   private let state: ServerState
-  private var receiver: ReplyReceiver?
-  private var mailbox: Unmanaged<ReplyMailbox>
+  let receiver: ReplyReceiver
+  private let mailbox: Unmanaged<ReplyMailbox>
 
   init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
     self.grpc = grpc
@@ -22,8 +22,7 @@ final class ModelInfer: UnaryMethod {
     self.state = state
     // The receiver needs `complete`, and `complete` needs nothing of the receiver.
     let completion = Completion(grpc: grpc, door: door)
-    let receiver = try ReplyReceiver(on: grpc.eventLoop) { completion.complete($0) }
-    self.receiver = receiver
+    receiver = try ReplyReceiver(on: grpc.eventLoop) { completion.complete($0) }
     mailbox = .passUnretained(receiver.mailbox)
   }
 

@@ -13,7 +13,7 @@ final class ModelStreamInfer: StreamMethod {
   fileprivate let door: ServingDoor
   fileprivate let state: ServerState
   fileprivate let mailbox: Unmanaged<ReplyMailbox>
-  private let receiver: ReplyReceiver
+  let receiver: ReplyReceiver
 
   init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
     self.grpc = grpc

@@ -27,8 +27,15 @@ struct WireWriter {
     at += bytes.count
   }
 
-  /// Moves past `count` bytes that somebody else writes.
-  mutating func skip(_ count: Int) { at += count }
+  /// A string field whose number is below 16; nothing if it is empty, as proto3 wants.
+  mutating func string(_ number: UInt8, _ text: UnsafeRawBufferPointer) {
+    guard text.count > 0 else { return }
+    lengthDelimited(number, count: text.count)
+    bytes(text)
+  }
+
+  /// Bytes of such a field.
+  static func stringSize(_ text: UnsafeRawBufferPointer) -> Int { text.count > 0 ? lengthDelimitedSize(text.count) : 0 }
 
   /// Bytes that a length-delimited field of `count` bytes takes, if its number is below 16.
   static func lengthDelimitedSize(_ count: Int) -> Int { headSize(count) + count }

@@ -83,6 +83,13 @@ struct LimitOptions: ParsableArguments {
     transform: TimeSpan.parse)
   var stallTimeout: TimeSpan?
 
+  @Option(
+    help: ArgumentHelp(
+      "A batch that runs in less may run on the event loop that brought it; 0: never. (default: 50us)",
+      valueName: "time"),
+    transform: TimeSpan.parse)
+  var inlineRunLimit: TimeSpan?
+
   @Option(help: ArgumentHelp("Inference requests in hand of the whole server. (default: 100000)", valueName: "n"))
   var maxRequestsInFlight: Int?
 
@@ -119,6 +126,7 @@ struct LimitOptions: ParsableArguments {
     applyTimes(to: &configuration.limits)
     try set(&configuration.maxRequestsInFlight, maxRequestsInFlight, "--max-requests-in-flight", 1...1_000_000_000)
     try set(&configuration.pools.maxQueuedRequests, maxQueueSize, "--max-queue-size", 1...1_000_000_000)
+    if let inlineRunLimit { configuration.pools.inlineRunLimit = inlineRunLimit.duration }
     if let queueFullStatus {
       configuration.pools.queueFullCode = queueFullStatus == .unavailable ? .unavailable : .resourceExhausted
     }

@@ -63,6 +63,7 @@ extension ServeOptions {
     + [
       "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
       "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace", "stall-timeout",
+      "inline-run-limit",
     ].map { OptionName(name: $0, kind: .time) }
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
