@@ -108,7 +108,7 @@ let package = Package(
 
     // MARK: Library
     .target(
-      name: "ApusClient", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Transport", "Wire"],
+      name: "ApusClient", dependencies: ["CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
       swiftSettings: trusted),
     .target(
       name: "LoadTesting",
@@ -127,6 +127,13 @@ let package = Package(
       name: "FileType",
       dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "examples/FileType", swiftSettings: common),
+
+    .executableTarget(
+      name: "ClientGuide", dependencies: ["ApusClient"], path: "examples/ClientGuide", swiftSettings: common),
+    .executableTarget(
+      name: "Throughput",
+      dependencies: ["ApusClient", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "examples/Throughput", swiftSettings: common),
 
     // MARK: Tests
     .testTarget(name: "EventLoopsTests", dependencies: ["EventLoops", "Inference", "Threads"], swiftSettings: trusted),

@@ -7,137 +7,136 @@ internal import Wire
 /// ```swift
 /// let client = try InferenceClient("127.0.0.1:8001")
 /// let input = Tensor(name: "bytes", features, shape: [1, 2048])
-/// let answer = try client.infer(InferRequest(model: "magika", inputs: [input]))
+/// let answer = try await client.infer(InferRequest(model: "magika", inputs: [input]))
 /// ```
 ///
-/// Blocks, one call at a time; see `Channel`.
-public final class InferenceClient {
-  public let channel: Channel
-  /// Sent with every call.
-  public var metadata = Metadata()
-  /// For every call, from its start to its answer. Nil: for ever.
-  public var timeout: Duration?
+/// One client serves all tasks of a program: calls from anywhere share its connections, which are made with the first
+/// call and made again when they are lost. Every call has a deadline, and ends with the task that waits for it. A
+/// client that nobody holds any more closes itself; `close(grace:)` waits for calls.
+public final class InferenceClient: Sendable {
+  /// As given.
+  public let addresses: [String]
+  let core: ClientCore
 
-  public init(_ channel: Channel) { self.channel = channel }
-
-  /// - Throws: As `Channel.init`.
-  public convenience init(_ address: String, options: ChannelOptions = ChannelOptions()) throws(ClientError) {
-    self.init(try Channel(address, options: options))
-  }
-
-  // MARK: Server
-
-  /// Whether the server answers.
-  public func serverLive() throws(ClientError) -> Bool {
-    try call("ServerLive", ServerLiveRequest(), ServerLiveResponse.self).live
-  }
-
-  /// Whether the server would serve requests now.
-  public func serverReady() throws(ClientError) -> Bool {
-    try call("ServerReady", ServerReadyRequest(), ServerReadyResponse.self).ready
-  }
-
-  public func serverMetadata() throws(ClientError) -> ServerMetadata {
-    let answer = try call("ServerMetadata", ServerMetadataRequest(), ServerMetadataResponse.self)
-    return ServerMetadata(name: answer.name, version: answer.version, extensions: answer.extensions)
-  }
-
-  /// gRPC's health check, which probes and load balancers ask.
+  /// Checks the address and reads the certificates; nothing is connected yet.
   ///
-  /// - Parameter service: Empty: the server as a whole.
-  /// - Returns: Whether the service is serving.
-  /// - Throws: `.notFound` for a service that the server does not know.
-  public func health(of service: String = "") throws(ClientError) -> Bool {
-    let path = "/grpc.health.v1.Health/Check"
-    return try call(path: path, HealthCheckRequest(service: service), HealthCheckResponse.self).status == .serving
+  /// - Parameter address: `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (this machine) or `unix:PATH`. Calls are spread over all
+  ///   addresses of a host.
+  /// - Throws: `.invalidArgument` for an address that is none of the forms, a file that can't be used, or options that
+  ///   contradict each other.
+  public convenience init(_ address: String, options: Options = Options()) throws(ClientError) {
+    try self.init([address], options: options)
   }
 
-  // MARK: Models
-
-  /// - Parameter version: Empty: the server chooses.
-  public func modelReady(_ model: String, version: String = "") throws(ClientError) -> Bool {
-    try call("ModelReady", ModelReadyRequest(name: model, version: version), ModelReadyResponse.self).ready
+  /// A client of several servers that have the same models: calls are spread over those that can be reached.
+  public convenience init(_ addresses: [String], options: Options = Options()) throws(ClientError) {
+    try self.init(addresses, options: options, resolver: NameResolver())
   }
 
-  /// - Parameter version: Empty: the server chooses.
-  /// - Throws: `.notFound` for a model that the server does not have, `.unavailable` for one that is not ready.
-  public func modelMetadata(_ model: String, version: String = "") throws(ClientError) -> ModelMetadata {
-    let request = ModelMetadataRequest(name: model, version: version)
-    return ModelMetadata(try call("ModelMetadata", request, ModelMetadataResponse.self))
+  package init(_ addresses: [String], options: Options, resolver: NameResolver) throws(ClientError) {
+    core = try ClientCore(addresses, options, resolver: resolver)
+    self.addresses = addresses
   }
 
-  /// How the model is served: its configuration, completed by what the server decided.
+  /// Takes no new calls, lets those that run finish, and closes the connections.
   ///
-  /// - Parameter version: Empty: the server chooses.
-  public func modelConfiguration(
-    _ model: String, version: String = ""
-  ) throws(ClientError) -> ModelConfiguration {
-    let answer = try call("ModelConfig", ModelConfigRequest(name: model, version: version), ModelConfigResponse.self)
-    do throws(InferenceError) {
-      return ModelConfiguration(try answer.config.configuration().configuration)
-    } catch {
-      throw ClientError(.client, .internal, "the answer can't be read: \(error.message)")
-    }
-  }
+  /// - Parameter grace: Calls that still run after it are cancelled.
+  public func close(grace: Duration = .seconds(5)) async { await core.close(grace: grace) }
 
-  /// - Parameter model: Empty: all models.
-  public func modelStatistics(
-    _ model: String = "", version: String = ""
-  ) throws(ClientError) -> [ModelStatistics] {
-    let request = ModelStatisticsRequest(name: model, version: version)
-    return try call("ModelStatistics", request, ModelStatisticsResponse.self).models.map(ModelStatistics.init)
-  }
+  /// What the client has done so far.
+  public var metrics: ClientMetrics { core.metrics }
+
+  /// One for each event loop: see `LoopExecutor`.
+  public var executors: [LoopExecutor] { core.loops.map(\.executor) }
+
+  // MARK: Inference
 
   /// Runs a model.
   ///
-  /// - Throws: `.invalidArgument` for tensors that do not suit the model, `.notFound` for an unknown model,
-  ///   `.unavailable` for one that is not ready or has too much to do.
-  public func infer(_ request: InferRequest) throws(ClientError) -> InferResponse {
-    InferResponse(try call("ModelInfer", request.wire, ModelInferResponse.self))
-  }
-
-  // MARK: Repository
-
-  /// - Parameter onlyReady: Leave out what is not ready.
-  public func repositoryIndex(onlyReady: Bool = false) throws(ClientError) -> [ModelIndexEntry] {
-    let answer = try call("RepositoryIndex", RepositoryIndexRequest(ready: onlyReady), RepositoryIndexResponse.self)
-    return answer.models.map {
-      ModelIndexEntry(name: $0.name, version: $0.version, state: $0.state, reason: $0.reason)
-    }
-  }
-
-  /// Loads a model, or loads it anew, and returns when it is ready.
+  /// The inputs are sent from where they lie, and the outputs are used where they were received: a response keeps the
+  /// memory of its message until the last of its tensors is let go.
   ///
-  /// - Parameter configuration: A configuration in JSON that takes the place of the one in the repository. Nil: none.
-  /// - Throws: The server's reason if it can't be loaded; what was loaded before stays.
-  public func load(_ model: String, configuration: String? = nil) throws(ClientError) {
-    var request = RepositoryModelLoadRequest(modelName: model)
-    if let configuration { request.parameters["config"] = .string(configuration) }
-    _ = try call("RepositoryModelLoad", request, RepositoryModelLoadResponse.self)
+  /// - Throws: `.invalidArgument` for tensors that do not suit the model, `.notFound` for an unknown model,
+  ///   `.unavailable` for one that is not ready or has too much to do, `.deadlineExceeded`, `.cancelled`.
+  public func infer(
+    _ request: InferRequest, options: CallOptions = CallOptions()
+  ) async throws(ClientError) -> InferResponse {
+    let operation = try await unary(.infer, OutgoingRequest(request, priority: options.priority), options)
+    return try InferResponse(try operation.message())
   }
 
-  /// Takes a model out of service. Requests that it has are still answered.
-  public func unload(_ model: String) throws(ClientError) {
-    let request = RepositoryModelUnloadRequest(modelName: model)
-    _ = try call("RepositoryModelUnload", request, RepositoryModelUnloadResponse.self)
+  /// Opens a stream of inferences: requests go out as they are made, and answers come back as the server makes them.
+  ///
+  /// - Throws: What fails it before anything is sent; later failures come out of the stream.
+  public func inferStream(options: CallOptions = CallOptions()) async throws(ClientError) -> InferStream {
+    try core.checkOpen()
+    let prepared = try await prepare(.streamInfer, options)
+    return InferStream(core: core, loop: core.chooseLoop(), prepared, priority: options.priority)
+  }
+
+  // MARK: Any method
+
+  /// What a call of any method brought back.
+  public struct Reply: Sendable, Hashable {
+    public var message: [UInt8]
+    /// Sent before the message.
+    public var metadata: Metadata
+    /// Sent after it.
+    public var trailers: Metadata
+  }
+
+  /// Calls a unary method of any service with a message in its wire form.
+  ///
+  /// - Parameter path: `/package.Service/Method`.
+  public func call(
+    _ path: String, _ message: [UInt8], options: CallOptions = CallOptions()
+  ) async throws(ClientError) -> Reply {
+    guard path.hasPrefix("/"), path.dropFirst().contains("/") else {
+      throw ClientError(.client, .invalidArgument, "'\(path)' is no method; expected /package.Service/Method")
+    }
+    let method = ClientMethod(path: path, isStream: false)
+    let operation = try await unary(method, OutgoingRequest(message), options, keepsMetadata: true)
+    let received = try operation.message()
+    return Reply(message: Array(received.bytes), metadata: operation.metadata, trailers: operation.trailers)
   }
 
   // MARK: Inside
 
   func call<Request: WireMessage, Response: WireMessage>(
-    _ method: String, _ request: Request, _ response: Response.Type
-  ) throws(ClientError) -> Response {
-    try call(path: "/inference.GRPCInferenceService/\(method)", request, response)
+    _ method: String, _ request: Request, _ response: Response.Type, _ options: CallOptions
+  ) async throws(ClientError) -> Response {
+    try await call(path: "/inference.GRPCInferenceService/\(method)", request, response, options)
   }
 
-  private func call<Request: WireMessage, Response: WireMessage>(
-    path: String, _ request: Request, _ response: Response.Type
-  ) throws(ClientError) -> Response {
-    let reply = try channel.call(path, request.encoded(), metadata: metadata, timeout: timeout)
+  func call<Request: WireMessage, Response: WireMessage>(
+    path: String, _ request: Request, _ response: Response.Type, _ options: CallOptions
+  ) async throws(ClientError) -> Response {
+    let method = ClientMethod(path: path, isStream: false)
+    let received = try await unary(method, OutgoingRequest(request.encoded()), options).message()
     do throws(InferenceError) {
-      return try Response(decoding: reply.message)
+      return try Response(decoding: received.bytes)
     } catch {
-      throw ClientError(.client, .internal, "the answer can't be read: \(error.message)")
+      throw ClientError(unreadable: error)
     }
+  }
+
+  private func unary(
+    _ method: ClientMethod, _ request: OutgoingRequest, _ options: CallOptions, keepsMetadata: Bool = false
+  ) async throws(ClientError) -> UnaryOperation {
+    try core.checkOpen()
+    if core.settings.isPlain {
+      let operation = UnaryOperation(method, request, try plainOptions(method, options, keepsMetadata: keepsMetadata))
+      await core.run(operation)
+      return operation
+    }
+    return try await dressedUnary(method, request, options, keepsMetadata: keepsMetadata)
+  }
+}
+
+extension UnaryOperation {
+  /// What came back, after the call.
+  func message() throws(ClientError) -> ReceivedMessage {
+    guard let result else { throw ClientError(.client, .unknown, "the call has no outcome. This is a bug.") }
+    return try result.get()
   }
 }

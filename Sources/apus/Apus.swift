@@ -1,6 +1,6 @@
 internal import ArgumentParser
 
-@main struct Apus: ParsableCommand {
+struct Apus: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "apus",
     abstract: "Serve machine-learning models, and talk to servers that do.",
@@ -27,6 +27,28 @@ internal import ArgumentParser
     subcommands: [
       ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
     ])
+}
+
+@main enum Program {
+  /// On the main thread and before any other has begun, since `apus serve` has all threads leave signals to this one.
+  @MainActor static func main() async {
+    do {
+      let command = try Apus.parseAsRoot()
+      if let command = command as? any AsyncParsableCommand {
+        try await run(command)
+      } else {
+        var command = command
+        try command.run()
+      }
+    } catch {
+      Apus.exit(withError: error)
+    }
+  }
+
+  private static func run(_ command: sending any AsyncParsableCommand) async throws {
+    var command = command
+    try await command.run()
+  }
 }
 
 /// What `apus --version` and the server's metadata say.

@@ -39,7 +39,8 @@ struct ClientOptions: ParsableArguments {
 
   /// - Throws: `UsageError` for an address or a file that can't be used. Nothing is connected yet.
   func makeClient() throws(UsageError) -> InferenceClient {
-    var options = ChannelOptions()
+    var options = InferenceClient.Options()
+    options.timeout = timeout.duration
     if usesTLS {
       var tls = TLSOptions()
       tls.caFile = ca ?? ""
@@ -47,13 +48,10 @@ struct ClientOptions: ParsableArguments {
       tls.keyFile = key ?? ""
       options.tls = tls
     }
-    let client: InferenceClient
     do throws(ClientError) {
-      client = try InferenceClient(address, options: options)
+      return try InferenceClient(address, options: options)
     } catch {
       throw UsageError(error.message)
     }
-    client.timeout = timeout.duration
-    return client
   }
 }

@@ -11,22 +11,31 @@ enum ExitStatus {
   static let unreachable = ExitCode(69)
 
   /// Runs a command's work; what goes wrong is said on standard error, and decides how the program ends.
+  static func report(_ work: () async throws -> Void) async throws {
+    do { try await work() } catch { throw said(error) }
+  }
+
+  /// The same for work that does not wait.
   static func report(_ work: () throws -> Void) throws {
-    do {
-      try work()
-    } catch let error as ClientError {
+    do { try work() } catch { throw said(error) }
+  }
+
+  private static func said(_ error: any Error) -> any Error {
+    switch error {
+    case let error as ClientError:
       say("apus: \(error)")
-      throw error.origin == .connection ? unreachable : failed
-    } catch let error as LoadError {
+      return error.origin == .connection ? unreachable : failed
+    case let error as LoadError:
       say("apus: \(error.message)")
       switch error.kind {
-      case .usage: throw usage
-      case .unreachable: throw unreachable
-      case .server: throw failed
+      case .usage: return usage
+      case .unreachable: return unreachable
+      case .server: return failed
       }
-    } catch let error as UsageError {
+    case let error as UsageError:
       say("apus: \(error.message)")
-      throw usage
+      return usage
+    default: return error
     }
   }
 

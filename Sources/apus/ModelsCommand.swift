@@ -2,7 +2,7 @@ internal import ApusClient
 internal import ArgumentParser
 
 /// The server's repository: what is in it, and what is loaded.
-struct ModelsCommand: ParsableCommand {
+struct ModelsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
     abstract: "List, load and unload the models of a server.",
@@ -15,7 +15,7 @@ struct ModelsCommand: ParsableCommand {
       """,
     subcommands: [List.self, Load.self, Unload.self], defaultSubcommand: List.self)
 
-  struct List: ParsableCommand {
+  struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "List the models, their versions and states.")
 
     @Flag(help: "Leave out what is not ready.")
@@ -26,9 +26,9 @@ struct ModelsCommand: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    func run() throws {
-      try ExitStatus.report {
-        let models = try client.makeClient().repositoryIndex(onlyReady: ready)
+    func run() async throws {
+      try await ExitStatus.report {
+        let models = try await client.makeClient().repositoryIndex(onlyReady: ready)
         if json { return print(try JSONValue.array(models.map(\.json)).text()) }
         if models.isEmpty { return ExitStatus.say("the repository has no models\(ready ? " that are ready" : "")") }
         var table = TextTable(["NAME", "VERSION", "STATE", "REASON"])
@@ -38,7 +38,7 @@ struct ModelsCommand: ParsableCommand {
     }
   }
 
-  struct Load: ParsableCommand {
+  struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Load a model, or load it anew, and wait until it is ready.")
 
@@ -47,15 +47,15 @@ struct ModelsCommand: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    func run() throws {
-      try ExitStatus.report {
-        try client.makeClient().load(model)
+    func run() async throws {
+      try await ExitStatus.report {
+        try await client.makeClient().load(model)
         ExitStatus.say("\(model) is loaded")
       }
     }
   }
 
-  struct Unload: ParsableCommand {
+  struct Unload: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Take a model out of service; requests that it has are still answered.",
       discussion: "A model that was not loaded is no error: it is said, and the status is 0.")
@@ -65,14 +65,14 @@ struct ModelsCommand: ParsableCommand {
 
     @OptionGroup var client: ClientOptions
 
-    func run() throws {
-      try ExitStatus.report {
+    func run() async throws {
+      try await ExitStatus.report {
         let client = try client.makeClient()
         // The server takes an unload of anything, as Triton does: a mistyped name would pass for success.
-        let wasInService = try client.repositoryIndex().contains { entry in
+        let wasInService = try await client.repositoryIndex().contains { entry in
           entry.name == model && ["READY", "LOADING", "UNLOADING"].contains(entry.state)
         }
-        try client.unload(model)
+        try await client.unload(model)
         ExitStatus.say(wasInService ? "\(model) is unloaded" : "\(model) was not loaded")
       }
     }

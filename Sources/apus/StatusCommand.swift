@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 
 /// One look at a server: who it is, whether it serves, and what its models have done.
-struct StatusCommand: ParsableCommand {
+struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Show whether a server is ready, and what its models have done.",
@@ -22,13 +22,13 @@ struct StatusCommand: ParsableCommand {
 
   @OptionGroup var client: ClientOptions
 
-  func run() throws {
-    try ExitStatus.report {
+  func run() async throws {
+    try await ExitStatus.report {
       let client = try client.makeClient()
-      let server = try client.serverMetadata()
+      let server = try await client.serverMetadata()
       let status = ServerStatus(
-        server: server, isLive: try client.serverLive(), isReady: try client.serverReady(),
-        models: try client.modelStatistics())
+        server: server, isLive: try await client.serverLive(), isReady: try await client.serverReady(),
+        models: try await client.modelStatistics())
       print(json ? try status.json.text() : status.readable)
       if !status.isReady {
         ExitStatus.say("apus: the server is not ready")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import textwrap
 
 import pytest
 
@@ -56,3 +57,14 @@ def test_every_module_is_in_the_architecture():
     for folder in (ROOT / "Sources").iterdir():
         if folder.name != "InteropServer":  # a program for tests
             assert f"`{folder.name}`" in text, folder.name
+
+
+def test_the_client_library_s_articles_show_code_that_is_compiled():
+    marked = re.compile(r"^ *// snippet\.(?!end)\w+\n(.*?)^ *// snippet\.end$", re.MULTILINE | re.DOTALL)
+    compiled = {
+        textwrap.dedent(code) for path in (ROOT / "examples/ClientGuide").glob("*.swift")
+        for code in marked.findall(path.read_text())}
+    shown = {
+        code for path in (ROOT / "Sources/ApusClient/ApusClient.docc").glob("*.md")
+        for code in re.findall(r"```swift\n(.*?)```", path.read_text(), re.DOTALL)}
+    assert shown == compiled

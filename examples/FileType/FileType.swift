@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 
 /// Names the kind of each file, by its bytes alone: an example of a program that asks a model on a server.
-@main struct FileType: ParsableCommand {
+@main struct FileType: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "FileType",
     abstract: "Say what kind of file each of these is, by its bytes.",
@@ -27,18 +27,19 @@ internal import Foundation
   @Argument(help: "The files.")
   var files: [String]
 
-  func run() throws {
+  func run() async throws {
     do throws(ClientError) {
-      let client = try InferenceClient(server)
-      client.timeout = .seconds(30)
-      for file in files { print("\(file): \(try describe(file, client))") }
+      var options = InferenceClient.Options()
+      options.timeout = .seconds(30)
+      let client = try InferenceClient(server, options: options)
+      for file in files { print("\(file): \(try await describe(file, client))") }
     } catch {
       FileHandle.standardError.write(Data("FileType: \(error)\n".utf8))
       throw ExitCode(error.origin == .connection ? 69 : 1)
     }
   }
 
-  private func describe(_ file: String, _ client: InferenceClient) throws(ClientError) -> String {
+  private func describe(_ file: String, _ client: InferenceClient) async throws(ClientError) -> String {
     guard let content = FileManager.default.contents(atPath: file) else { return "can't be read" }
     if content.isEmpty { return "empty" }
     guard let features = Features.extract(Array(content)) else { return "too short to tell" }
@@ -46,7 +47,7 @@ internal import Foundation
     let input = Tensor(name: "bytes", features, shape: [1, Int64(features.count)])
     var request = InferRequest(model: model, inputs: [input])
     request.outputs = [.init(name: "target_label", classCount: 3)]
-    let answer = try client.infer(request)
+    let answer = try await client.infer(request)
 
     let guesses = (answer["target_label"]?.strings ?? []).compactMap(Guess.init)
     guard let best = guesses.first else {

@@ -3,7 +3,7 @@ internal import ArgumentParser
 internal import Foundation
 
 /// Sends one request to a model and prints its answer.
-struct InferCommand: ParsableCommand {
+struct InferCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "infer",
     abstract: "Send one request to a model.",
@@ -61,15 +61,15 @@ struct InferCommand: ParsableCommand {
     if let classification, classification < 1 { throw ValidationError("--classification is 1 or more") }
   }
 
-  func run() throws {
-    try ExitStatus.report {
+  func run() async throws {
+    try await ExitStatus.report {
       let client = try client.makeClient()
-      let answer = try client.infer(try makeRequest(client))
+      let answer = try await client.infer(try await makeRequest(client))
       print(json ? try answer.json.text() : answer.readable())
     }
   }
 
-  private func makeRequest(_ client: InferenceClient) throws -> InferRequest {
+  private func makeRequest(_ client: InferenceClient) async throws -> InferRequest {
     var made: InferRequest
     var outputs = output
     if let request {
@@ -77,7 +77,7 @@ struct InferCommand: ParsableCommand {
       made = try InferRequest(
         json: try JSONValue(parsing: try text(of: request), from: source), model: model, from: source)
     } else {
-      let metadata = try client.modelMetadata(model, version: version)
+      let metadata = try await client.modelMetadata(model, version: version)
       made = InferRequest(model: model, inputs: [])
       for argument in input { made.inputs.append(try InputArgument.tensor(argument, model: metadata)) }
       if classification != nil, outputs.isEmpty { outputs = metadata.outputs.map(\.name) }

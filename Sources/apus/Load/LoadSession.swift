@@ -5,7 +5,7 @@ internal import LoadTesting
 struct LoadSession {
   let run: LoadRun
   let pace: LoadPaceOptions
-  let client: InferenceClient
+  let client: WaitingClient
   /// Whose statistics the server is asked for.
   let models: [String]
   let progress: LoadProgress
@@ -65,7 +65,9 @@ struct LoadSession {
   }
 
   /// Empty where the server keeps none.
-  private func statistics() -> [ModelStatistics] { models.flatMap { (try? client.modelStatistics($0)) ?? [] } }
+  private func statistics() -> [ModelStatistics] { models.flatMap { model in
+      (try? client.wait { try await $0.modelStatistics(model, options: $1) }) ?? []
+    } }
 }
 
 extension ServerSplit {

@@ -16,7 +16,7 @@ struct LoadTargets {
 
   /// - Throws: `UsageError` for what does not suit the models, `ClientError` for what the server refuses, `LoadError`.
   func make(
-    _ client: InferenceClient, trace: ArrivalTrace?
+    _ client: WaitingClient, trace: ArrivalTrace?
   ) throws -> (workload: Workload, trace: ArrivalTrace?) {
     var targets = try inputs.method.map { [try methodTarget($0)] } ?? []
     var labels: [LoadModel] = []
@@ -29,8 +29,10 @@ struct LoadTargets {
     return (Workload(targets, traceTargets: dealt), trace)
   }
 
-  private func target(_ model: LoadModel, _ client: InferenceClient) throws -> Workload.Target {
-    let metadata = try client.modelMetadata(model.name, version: inputs.version)
+  private func target(_ model: LoadModel, _ client: WaitingClient) throws -> Workload.Target {
+    let metadata = try client.wait { [name = model.name, version = inputs.version] in
+      try await $0.modelMetadata(name, version: version, options: $1)
+    }
     let variants = try inputs.loadInputs().variants(for: metadata)
     return Workload.Target(
       name: model.label, method: InferMessage.method, weight: model.weight,
@@ -51,7 +53,7 @@ struct LoadTargets {
 
   /// The target of each arrival of a trace; what the command line does not name becomes a target that only the trace uses.
   private func deal(
-    _ trace: ArrivalTrace?, _ targets: inout [Workload.Target], _ labels: inout [LoadModel], _ client: InferenceClient
+    _ trace: ArrivalTrace?, _ targets: inout [Workload.Target], _ labels: inout [LoadModel], _ client: WaitingClient
   ) throws -> [Int32] {
     guard let trace, !trace.models.isEmpty || (0..<trace.count).contains(where: { trace[$0].priority != nil }) else {
       return []
@@ -83,13 +85,12 @@ struct LoadTargets {
     return dealt
   }
 
-  private func addReferences(_ target: inout Workload.Target, _ client: InferenceClient) throws {
+  private func addReferences(_ target: inout Workload.Target, _ client: WaitingClient) throws {
     for index in target.inputs.indices {
       let answer: [UInt8]
-      do throws(ClientError) {
-        answer = try client.channel.call(
-          target.method, target.inputs[index].message, metadata: client.metadata, timeout: client.timeout
-        ).message
+      do {
+        let (method, message) = (target.method, target.inputs[index].message)
+        answer = try client.wait { try await $0.call(method, message, options: $1).message }
       } catch {
         ExitStatus.say("apus: \(target.name): the first request failed, so there is nothing to compare with")
         throw error

@@ -105,7 +105,7 @@ struct RunLoadCommand: ParsableCommand {
       let targets = LoadTargets(
         models: try models.map { argument throws(UsageError) in try LoadModel(argument: argument) },
         inputs: inputs, tolerance: checkEvery > 0 ? tolerance : nil)
-      let client = try client.makeClient()
+      var client = WaitingClient(client: try client.makeClient())
       for field in try fields() { client.metadata.append(field.name, field.value) }
       let made = try targets.make(client, trace: try trace())
       let run = try LoadRun(made.workload, try options(), trace: made.trace)
@@ -169,10 +169,10 @@ struct RunLoadCommand: ParsableCommand {
     return (most + connections - 1) / connections
   }
 
-  private func report(_ workload: Workload, _ client: InferenceClient) -> LoadReport {
-    let server = inputs.method == nil ? try? client.serverMetadata() : nil
+  private func report(_ workload: Workload, _ client: WaitingClient) -> LoadReport {
+    let server = inputs.method == nil ? try? client.wait { try await $0.serverMetadata(options: $1) } : nil
     var report = LoadReport(
-      address: client.channel.address, server: server.map { "\($0.name) \($0.version)" } ?? "", started: Date(),
+      address: client.client.addresses.joined(separator: ","), server: server.map { "\($0.name) \($0.version)" } ?? "", started: Date(),
       threads: threads, connections: connections, streams: streamLimit, seed: inputs.seed,
       targets: workload.targets.map { target in
         let sizes = target.inputs.map(\.message.count)

@@ -30,22 +30,6 @@ public struct InferRequest: Sendable, Hashable {
     self.model = model
     self.inputs = inputs
   }
-
-  var wire: ModelInferRequest {
-    var request = ModelInferRequest(modelName: model)
-    request.modelVersion = version
-    request.id = id
-    request.parameters = parameters.mapValues(\.wire)
-    request.inputs = inputs.map {
-      InferTensor(name: $0.name, datatype: $0.datatype.wire, shape: $0.shape, bytes: $0.bytes)
-    }
-    request.outputs = outputs.map { output in
-      var requested = InferRequestedOutput(name: output.name)
-      if output.classCount > 0 { requested.parameters["classification"] = .int64(Int64(output.classCount)) }
-      return requested
-    }
-    return request
-  }
 }
 
 /// What a model answered.
@@ -62,17 +46,6 @@ public struct InferResponse: Sendable, Hashable {
     self.id = id
     self.outputs = outputs
     self.parameters = parameters
-  }
-
-  init(_ wire: ModelInferResponse) {
-    self.init(
-      model: wire.modelName, version: wire.modelVersion, id: wire.id,
-      outputs: wire.outputs.map { output in
-        var tensor = Tensor(
-          name: output.name, datatype: Datatype(output.datatype), shape: output.shape, bytes: output.bytes)
-        tensor.parameters = output.parameters.mapValues(Parameter.init)
-        return tensor
-      }, parameters: wire.parameters.mapValues(Parameter.init))
   }
 
   /// The output of that name.

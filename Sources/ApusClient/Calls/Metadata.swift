@@ -45,3 +45,21 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     }
   }
 }
+
+extension Metadata {
+  /// A block with these fields; the caller frees it.
+  func block() -> HeaderBlock {
+    var block = HeaderBlock()
+    for field in fields { block.append(name: field.name, value: field.value) }
+    return block
+  }
+
+  /// What the application sent: the fields without gRPC's own.
+  var withoutStatus: Metadata {
+    var rest = Metadata()
+    for field in fields where field.name != "grpc-status" && field.name != "grpc-message" {
+      rest.append(field.name, field.value)
+    }
+    return rest
+  }
+}

@@ -1,7 +1,7 @@
 // Tensors from Swift arrays, and back. The machine is little-endian, as the wire is.
 
 /// An element that lies in a tensor as it lies in memory.
-public protocol TensorElement: Sendable {
+public protocol TensorElement: Sendable, BitwiseCopyable {
   static var datatype: Datatype { get }
 }
 
@@ -22,13 +22,13 @@ extension Tensor {
   public init<Element: TensorElement>(name: String, _ elements: [Element], shape: [Int64]? = nil) {
     self.init(
       name: name, datatype: Element.datatype, shape: shape ?? [Int64(elements.count)],
-      bytes: elements.withUnsafeBytes { Array($0) })
+      storage: TensorStorage(elements))
   }
 
   /// - Parameter shape: Nil: one axis.
   public init(name: String, _ elements: [Bool], shape: [Int64]? = nil) {
     self.init(
-      name: name, datatype: .bool, shape: shape ?? [Int64(elements.count)], bytes: elements.map { $0 ? 1 : 0 })
+      name: name, datatype: .bool, shape: shape ?? [Int64(elements.count)], storage: TensorStorage(elements))
   }
 
   /// A tensor of strings; BYTES.
@@ -49,13 +49,32 @@ extension Tensor {
     self.init(name: name, datatype: .bytes, shape: shape ?? [Int64(byteStrings.count)], bytes: bytes)
   }
 
-  /// The elements, or nil if the tensor is of another datatype.
-  public func elements<Element: TensorElement>(as type: Element.Type) -> [Element]? {
+  /// Lends the elements where they lie, or nil if the tensor is of another datatype.
+  ///
+  /// Where the bytes of an answer happen not to be aligned for the type, the elements are copied first.
+  public func withElements<Element: TensorElement, Result, Failure: Error>(
+    as type: Element.Type, _ body: (Span<Element>) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
+    let bytes = storage.bytes
     guard datatype == type.datatype, bytes.count % MemoryLayout<Element>.size == 0 else { return nil }
-    return bytes.withUnsafeBytes { bytes in
-      stride(from: 0, to: bytes.count, by: MemoryLayout<Element>.size).map {
-        bytes.loadUnaligned(fromByteOffset: $0, as: type)
-      }
+    defer { withExtendedLifetime(storage.owner) {} }
+    guard let start = bytes.baseAddress, Int(bitPattern: start) % MemoryLayout<Element>.alignment == 0 else {
+      let copy = elements(as: type) ?? []
+      return try body(copy.span)
+    }
+    let count = bytes.count / MemoryLayout<Element>.size
+    return try body(UnsafeBufferPointer(start: start.assumingMemoryBound(to: type), count: count).span)
+  }
+
+  /// A copy of the elements, or nil if the tensor is of another datatype.
+  public func elements<Element: TensorElement>(as type: Element.Type) -> [Element]? {
+    let bytes = storage.bytes
+    let size = MemoryLayout<Element>.size
+    guard datatype == type.datatype, bytes.count % size == 0 else { return nil }
+    defer { withExtendedLifetime(storage.owner) {} }
+    return [Element](unsafeUninitializedCapacity: bytes.count / size) { room, count in
+      UnsafeMutableRawBufferPointer(room).copyMemory(from: bytes)
+      count = bytes.count / size
     }
   }
 
@@ -63,21 +82,25 @@ extension Tensor {
   public var bools: [Bool]? { datatype == .bool ? bytes.map { $0 != 0 } : nil }
 
   /// The elements of a BYTES tensor; nil for another, or if its lengths do not add up.
-  public var byteStrings: [[UInt8]]? {
+  public var byteStrings: [[UInt8]]? { byteElements { Array($0) } }
+
+  /// The same as text; what is not UTF-8 is repaired.
+  public var strings: [String]? { byteElements { String(decoding: $0, as: UTF8.self) } }
+
+  private func byteElements<Element>(_ make: (UnsafeRawBufferPointer) -> Element) -> [Element]? {
     guard datatype == .bytes else { return nil }
-    var elements: [[UInt8]] = []
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      guard rest.count >= 4 else { return nil }
-      let count = rest.prefix(4).reversed().reduce(0) { $0 << 8 | Int($1) }
-      rest = rest.dropFirst(4)
-      guard rest.count >= count else { return nil }
-      elements.append(Array(rest.prefix(count)))
-      rest = rest.dropFirst(count)
+    defer { withExtendedLifetime(storage.owner) {} }
+    let bytes = storage.bytes
+    var elements: [Element] = []
+    var offset = 0
+    while offset < bytes.count {
+      guard bytes.count - offset >= 4 else { return nil }
+      let count = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      offset += 4
+      guard bytes.count - offset >= count else { return nil }
+      elements.append(make(UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])))
+      offset += count
     }
     return elements
   }
-
-  /// The same as text; what is not UTF-8 is repaired.
-  public var strings: [String]? { byteStrings?.map { String(decoding: $0, as: UTF8.self) } }
 }
