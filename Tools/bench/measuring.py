@@ -79,8 +79,10 @@ class Server:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
-                return
+                with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+                    # While nobody listens, the system may pick this very port for our end: a socket connected to itself.
+                    if connection.getsockname() != connection.getpeername():
+                        return
             time.sleep(every)
         sys.exit(f"{self.name} did not listen; its log, {self.log}, ends with:\n{self.log.read_text()[-2000:]}")
 
