@@ -27,7 +27,9 @@ extension ClientCallPointer {
       }
       let outcome = CallOutcome(status: status, origin: origin, mayHaveRun: mayHaveRun ?? wasSent)
       let observer = raw.pointee.observer.take()
+      raw.pointee.isEnding = true
       observer?.finished(self, outcome)
+      raw.pointee.isEnding = false
       raw.pointee.serial &+= 1
       if raw.pointee.stream == nil { loop.give(raw) }
     }

@@ -29,7 +29,9 @@ extension ClientCallPointer {
 
   func receive(_ bytes: UnsafeRawBufferPointer, _ stream: StreamPointer, _ connection: Connection, maxMessageBytes: Int) {
     if let pause = raw.pointee.pause, pause.isPaused {
+      // Only the stream's share waits for the reader: the connection's would stop every other call on it.
       pause.unconsumedBytes += bytes.count
+      connection.session.consumeConnection(bytes.count)
     } else {
       connection.consume(bytes.count, of: stream)
     }
@@ -116,5 +118,5 @@ extension ClientCallPointer {
   }
 
   /// What the server sent is not to be used.
-  private func fail(_ status: GRPCStatus) { end(status, .client) }
+  func fail(_ status: GRPCStatus) { end(status, .client) }
 }

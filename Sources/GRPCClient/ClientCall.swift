@@ -18,6 +18,8 @@ struct ClientCall {
   /// Told apart from the last call in the same memory.
   var serial: UInt32 = 0
   var isOpen = false
+  /// The observer hears of the end right now, and may close the connection meanwhile.
+  var isEnding = false
   /// Nil once the stream is closed.
   var stream: StreamPointer?
   /// Valid while `stream` is there.
@@ -153,6 +155,10 @@ package struct ClientCallPointer: Equatable {
     if encoding != .identity { return sendCompressed(segments, on: stream, endOfStream: endOfStream) }
     var length = 0
     for segment in segments { length += segment.bytes.count }
+    guard length <= UInt32.max else {
+      for segment in segments { segment.owner?.release() }
+      return fail(GRPCStatus(.resourceExhausted, "a message has \(length) bytes; gRPC's prefix has room for 4 GiB"))
+    }
     enqueue(prefix(length: length, on: stream), on: stream, endOfStream: endOfStream && length == 0)
     for (index, segment) in segments.enumerated() where segment.bytes.count > 0 || segment.owner != nil {
       enqueue(segment, on: stream, endOfStream: endOfStream && index == segments.count - 1)
@@ -252,7 +258,7 @@ package struct ClientCallPointer: Equatable {
   func returnWindow(of pause: PausedReading) {
     guard pause.unconsumedBytes > 0, let stream = raw.pointee.stream else { return }
     withConnection { connection in
-      connection.consume(pause.unconsumedBytes, of: stream)
+      connection.session.consumeStream(pause.unconsumedBytes, of: stream)
       connection.setNeedsFlush()
     }
     pause.unconsumedBytes = 0

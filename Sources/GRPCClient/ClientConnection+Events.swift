@@ -35,7 +35,7 @@ extension ClientConnection: ConnectionHandler {
     stream.pointee.context = nil
     raw.pointee.stream = nil
     raw.pointee.connection = nil
-    if !raw.pointee.isOpen { loop.give(raw) }
+    if !raw.pointee.isOpen, !raw.pointee.isEnding { loop.give(raw) }
   }
 
   private func streamClosed(_ call: ClientCallPointer, _ stream: StreamPointer, code: UInt32, _ connection: Connection) {
@@ -77,7 +77,7 @@ extension ClientConnection: ConnectionHandler {
   package func goingAway(_ connection: Connection, code: UInt32) { beginDraining() }
 
   package func settled(_ connection: Connection) {
-    guard state == .ready || state == .draining else { return }
+    guard state == .ready || state == .draining, connection.state != .closed else { return }
     core.pointee.limit = connection.session.peerMaxConcurrentStreams
     let count = connection.session.streamCount
     if state == .draining, count == 0 { return connection.close(.finished) }

@@ -126,7 +126,8 @@ package final class ClientConnection {
   /// Ready, and below what the server allows at once.
   package var mayStartCall: Bool {
     guard core.pointee.state == .ready, let connection = core.pointee.connection else { return false }
-    return connection._withUnsafeGuaranteedRef { $0.session.streamCount } < core.pointee.limit
+    // Of a lost connection the calls hear first: what they start then belongs on another.
+    return connection._withUnsafeGuaranteedRef { $0.state != .closed && $0.session.streamCount < core.pointee.limit }
   }
 
   /// Opens a stream. What is sent on it leaves at the end of this turn of the loop.

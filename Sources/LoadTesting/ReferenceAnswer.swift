@@ -65,7 +65,7 @@ package struct ReferenceAnswer: Sendable {
         return "\(name) differs from byte \(place) on"
       }
       if left.isNaN, right.isNaN { continue }
-      if abs(left - right) <= tolerance * max(1, abs(right)) { continue }
+      if left.isFinite, right.isFinite, abs(left - right) <= tolerance * max(1, abs(right)) { continue }
       return "\(name), element \(index): \(left); expected \(right)"
     }
     return nil

@@ -20,6 +20,7 @@ extension InstanceLoop {
     runner.gather(requests, count: count, rows: rows)
     times.inputsReady = pool.clock.now()
     if let failure = execute(requests, count: count, wanted: wanted, now: times.inputsReady) {
+      noteFailedCost(requests, count: count, since: times.start)
       handle(failure, requests, count: count)
       return
     }
@@ -29,18 +30,26 @@ extension InstanceLoop {
       runner.releaseOutputs()
     } catch {
       runner.releaseOutputs()
+      noteFailedCost(requests, count: count, since: times.start)
       fail(requests, count: count, error)
       return
     }
     times.end = pool.clock.now()
-    if pool.runsInline { noteCost(requests, count: count, times) }
+    if pool.runsInline { noteCost(requests, count: count, times.end.nanoseconds(since: times.start)) }
     complete(requests, count: count, rows: rows, times)
   }
 
-  private func noteCost(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, _ times: RunTimes) {
+  private func noteCost(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, _ nanoseconds: UInt64) {
     var byteCount = 0
     for position in 0..<count { byteCount += requests[position].pointee.inputByteCount }
-    pool.noteCost(byteCount, times.end.nanoseconds(since: times.start))
+    pool.noteCost(byteCount, nanoseconds)
+  }
+
+  /// A run that failed says that such batches may take long, but not that they are quick.
+  private func noteFailedCost(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, since start: Instant) {
+    guard pool.runsInline else { return }
+    let nanoseconds = pool.clock.now().nanoseconds(since: start)
+    if nanoseconds > pool.inlineLimitNanoseconds { noteCost(requests, count: count, nanoseconds) }
   }
 
   /// The run itself, with the requests in view of those who may stop it. Nil: it succeeded.

@@ -73,8 +73,8 @@ extension InstanceLoop {
       guard inputBytes <= pool.quickBytes.load(ordering: .relaxed) else {
         lock.lock()
         state.pointee.returnFormed(index)
+        pool.instanceConditions[index].signal()  // with the lock: after it, the thread may be gone and this loop with it
         lock.unlock()
-        pool.instanceConditions[index].signal()
         return false
       }
       runEqualShapes()

@@ -157,6 +157,8 @@ final class CallRecorder: ClientCallObserver, @unchecked Sendable {  // guarded 
   let harness: Harness
   /// For the loop's thread.
   var call: ClientCallPointer?
+  /// Run on the loop's thread while the call's end is told.
+  var whenFinished: () -> Void = {}
   private var record = Record()
 
   struct Record {
@@ -196,6 +198,7 @@ final class CallRecorder: ClientCallObserver, @unchecked Sendable {  // guarded 
 
   func finished(_ call: ClientCallPointer, _ outcome: CallOutcome) {
     let trailers = dictionary(call.trailers)
+    whenFinished()
     harness.monitor.change {
       record.trailers = trailers
       record.outcome = outcome

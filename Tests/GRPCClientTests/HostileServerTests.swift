@@ -78,6 +78,54 @@ import Transport
     }
   }
 
+  /// The stream would never be told of its end: the loss has been told to those that were there.
+  @Test func `a call that ends with its connection can start no other on it`() throws {
+    let server = try RawServer()
+    let harness = try Harness()
+    let connection = try harness.connect(to: server.address)
+    try server.greet()
+    connection.waitUntilReady()
+    let call = try #require(harness.start("/t.T/M", on: connection))
+    let second = CallRecorder(harness)
+    nonisolated(unsafe) var started = true
+    harness.onLoop {
+      call.whenFinished = {
+        guard let connection = connection.connection else { return }
+        let template = RequestTemplate("/t.T/M", answer: .one, options: connection.options)
+        started = connection.mayStartCall || connection.start(template, observer: second) != nil
+      }
+    }
+    call.send([1], ends: true)
+    try server.waitForRequests(1)
+    server.hangUp()
+    call.waitForEnd()
+    connection.wait { $0.closed != nil }
+    #expect(!started)
+  }
+
+  @Test func `a connection may be closed while the end of one of its calls is told`() throws {
+    let server = try TestServer()
+    let harness = try Harness()
+    let connection = try harness.connect(to: server.address)
+    connection.waitUntilReady()
+    let call = try #require(harness.start("/t.T/Stream", on: connection, answer: .stream))
+    harness.onLoop {
+      call.whenFinished = { connection.connection?.close() }
+      call.call?.cancel()
+    }
+    connection.wait { $0.closed != nil }
+    #expect(call.now.finishedCount == 1)
+    // Memory that was given back twice would be two calls' at once.
+    let next = try harness.connect(to: server.address)
+    next.waitUntilReady()
+    let calls = try (0..<4).map { _ in try #require(harness.start("/t.T/Stream", on: next, answer: .stream)) }
+    for (index, call) in calls.enumerated() { call.send([UInt8(index)], ends: true) }
+    for (index, call) in calls.enumerated() {
+      call.waitForEnd()
+      #expect(call.now.messages == [[UInt8(index)]])
+    }
+  }
+
   @Test func `a connection that is lost ends its calls, which may have run`() throws {
     let scene = try Scene(calls: 2)
     scene.server.hangUp()

@@ -46,6 +46,24 @@ import Transport
     #expect(kept == nil)
   }
 
+  @Test func `calls that nobody reads leave the connection's window to the others`() throws {
+    let server = try TestServer()
+    let harness = try Harness()
+    let connection = try harness.connect(to: server.address) {
+      $0.http2.streamWindowBytes = 65535
+      $0.http2.connectionWindowBytes = 65535
+    }
+    connection.waitUntilReady()
+    let message = [UInt8](repeating: 1, count: 200_000)
+    let unread = try #require(harness.start("/t.T/Stream", on: connection, answer: .stream, keepsPaused: true))
+    unread.send(message, ends: true)
+    let call = try harness.call("/t.T/Echo", message, on: connection)
+    #expect(call.now.messages == [message])
+    harness.onLoop { unread.call?.resumeReading() }
+    unread.waitForEnd()
+    #expect(unread.now.messages == [message])
+  }
+
   @Test func `a paused call takes a window's worth and no more, until it is resumed`() throws {
     let server = try RawServer()
     let harness = try Harness()

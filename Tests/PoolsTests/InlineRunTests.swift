@@ -44,8 +44,11 @@ private final class Scene: @unchecked Sendable {  // the pool is set once, befor
     request.wait()
     #expect(request.failure == nil)
     #expect(request.numbers == Array(repeating: 7, count: rows))
-    return pthread_equal(threads.withLock { $0.last! }, pthread_self()) != 0
+    return ranHere
   }
+
+  /// Whether the last run was on the calling thread.
+  var ranHere: Bool { pthread_equal(threads.withLock { $0.last! }, pthread_self()) != 0 }
 
   /// Whether one of many requests runs here. An instance can be borrowed only once its thread sleeps, which it does some
   /// time after it has answered.
@@ -102,6 +105,29 @@ extension ModelPool {
   #expect(try scene.neverRunsHere(rows: 4))
   scene.runNanoseconds.withLock { $0 = 1000 }
   #expect(try scene.someRunHere(rows: 3))
+  await scene.pool.drain()
+}
+
+@Test func `a slow run that fails tells as much as one that succeeds`() async throws {
+  let fails = Guarded(false)
+  let scene = try Scene { (run) throws(InferenceError) in
+    if fails.withLock({ $0 }) { throw .internal("slow and bad") }
+    return try ScriptedModel.echo(run)
+  }
+  #expect(try scene.someRunHere())
+  fails.withLock { $0 = true }
+  scene.runNanoseconds.withLock { $0 = 60_000 }
+  var failedHere = false
+  for _ in 0..<100_000 where !failedHere {
+    let request = try OwnedRequest(numbers: [1])
+    try scene.submit(request)
+    scene.pool.work(until: .never)
+    request.wait()
+    failedHere = scene.ranHere
+  }
+  #expect(failedHere)
+  fails.withLock { $0 = false }
+  #expect(try scene.neverRunsHere())
   await scene.pool.drain()
 }
 

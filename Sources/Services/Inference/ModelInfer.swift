@@ -91,7 +91,7 @@ final class ModelInfer: UnaryMethod {
         call.reply(segments)
       } else {
         end(request)
-        call.fail(GRPCStatus(.resourceExhausted, "the answer's shapes and names are over the call's memory limit"))
+        call.fail(GRPCStatus(.resourceExhausted, "the answer is over 2 GiB, or its shapes and names are over the call's memory limit"))
       }
     }
 

@@ -4,6 +4,9 @@ package import Inference
 /// `iovec` costs about as much as copying 2 KiB.
 private let inlineBytes = 2048
 
+/// protobuf's own limit (protobuf.dev, "Proto Limitations"): 2 GiB.
+private let largestMessage = Int(Int32.max)
+
 /// Writes the answer to a request as a ModelInferResponse.
 ///
 /// The first segment holds the head and small tensors; each large tensor is a segment of its own and takes the tensor's
@@ -12,7 +15,8 @@ private let inlineBytes = 2048
 /// - Parameters:
 ///   - request: Answered, with its outputs in place.
 ///   - headroom: Bytes to leave free at the start of the first segment, for what is put in front of a message.
-/// - Returns: The segments in the request's arena, or nil if the arena is full; then nothing has changed hands.
+/// - Returns: The segments in the request's arena, or nil if the arena is full or the message
+///   over 2 GiB; then nothing has changed hands.
 package func encodeModelInferResponse(
   _ request: RequestPointer, modelName: UnsafeRawBufferPointer, modelVersion: UnsafeRawBufferPointer, headroom: Int
 ) -> UnsafeMutableBufferPointer<Segment>? {
@@ -97,6 +101,7 @@ private func segments(
     }
   }
   if messageInStream { runBytes += WireWriter.headSize(messageBytes) }
+  guard messageBytes <= largestMessage else { return nil }
 
   guard
     let run = arena.pointee.allocate(byteCount: runBytes),
