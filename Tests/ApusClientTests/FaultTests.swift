@@ -125,6 +125,27 @@ import Transport
     #expect(error?.message.contains("nothing listens on 127.0.0.1:1") == true)
   }
 
+  @Test func `a call that does not wait for a connection fails though one before it does`() async throws {
+    let release = Latch(count: 1)
+    let resolver = NameResolver { _ in
+      release.wait()
+      return .success((try? ResolvedAddress.resolve(SocketAddress("127.0.0.1:1")!)) ?? [])
+    }
+    let client = try InferenceClient(["dead.test:1"], options: InferenceClient.Options(), resolver: resolver)
+    let patient = Task {
+      try await client.call("/test.Echo/Echo", [], options: CallOptions(waitsForConnection: true))
+    }
+    await waitUntil { client.metrics.callsStarted == 1 }
+    let hasty = Task { try await client.call("/test.Echo/Echo", [], options: CallOptions(timeout: .seconds(20))) }
+    await waitUntil { client.metrics.callsStarted == 2 }
+    release.countDown()
+    let error = await #expect(throws: ClientError.self) { try await hasty.value }
+    #expect(error?.code == .unavailable)
+    #expect(client.metrics.callsRunning == 1)
+    patient.cancel()
+    _ = await patient.result
+  }
+
   @Test func `more calls than the server allows at once wait, and all are answered`() async throws {
     let server = try EchoServer(limits: { $0.http2.maxConcurrentStreams = 4 })
     let client = try InferenceClient(server.address)
