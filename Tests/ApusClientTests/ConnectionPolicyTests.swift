@@ -75,8 +75,19 @@ private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: millis
     var health = ConnectionHealth()
     health.tried(at: at(0))
     health.becameReady()
-    health.drained()
-    #expect(health.mayTry(at: at(1)))
+    health.drained(at: at(1000), backoff, using: &random)
+    #expect(health.mayTry(at: at(1000)))
+    #expect(health.consecutiveFailures == 0)
+  }
+
+  @Test mutating func `a server that greets with a goodbye is left alone for a while`() {
+    var health = ConnectionHealth()
+    health.tried(at: at(0))
+    health.becameReady()
+    health.drained(at: at(1), backoff, using: &random)
+    #expect(!health.mayTry(at: at(999)))
+    #expect(health.mayTry(at: at(1000)))
+    #expect(health.consecutiveFailures == 1)
   }
 }
 

@@ -270,9 +270,9 @@ extension ConnectionPool: ClientConnectionObserver {
     guard let slot = slot(of: connection) else { return }
     slot.connection = nil
     removeFromReady(slot)
-    slot.health.drained()
+    slot.health.drained(at: grpc.eventLoop.now, settings.options.backoff, using: &loop.random)
     schedule.want()
-    nextTry = Instant(nanoseconds: 0)
+    noteNextTry(of: slot)
     if nextWaiting < waiting.count { serveWaiting() }
   }
 
