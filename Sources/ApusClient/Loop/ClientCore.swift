@@ -77,10 +77,3 @@ final class ClientCore: Sendable {
     return metrics
   }
 }
-
-extension ClientLoop {
-  /// Any thread.
-  func submit(_ task: LoopTask) {
-    if executor.isCurrent { task.run(on: self) } else { mailbox.post(task) }
-  }
-}

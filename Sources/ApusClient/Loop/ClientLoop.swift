@@ -21,6 +21,7 @@ final class ClientLoop: @unchecked Sendable {
   private var templates: MethodTemplates
   private var first: Operation?  // those that run, linked in place
   private(set) var runningCount = 0
+  @exclusivity(unchecked) private var isTakingMail = false
   private var registration: EventLoop.Registration?
   private var whenIdle: (() -> Void)?
   private(set) var isClosing = false
@@ -61,6 +62,13 @@ final class ClientLoop: @unchecked Sendable {
   /// Any thread.
   func execute(_ job: @escaping @Sendable (ClientLoop) -> Void) { eventLoop.execute { job(self) } }
 
+  /// Runs a task after those that were submitted before it. Any thread.
+  func submit(_ task: LoopTask) {
+    guard executor.isCurrent, !isTakingMail else { return mailbox.post(task) }
+    takeMail()
+    task.run(on: self)
+  }
+
   // MARK: Turns
 
   fileprivate func mailboxIsReadable() {
@@ -68,7 +76,13 @@ final class ClientLoop: @unchecked Sendable {
     takeMail()
   }
 
-  private func takeMail() { mailbox.take { $0.run(on: self) } }
+  private func takeMail() {
+    // Not from within itself, which would put new mail before old.
+    guard !isTakingMail else { return }
+    isTakingMail = true
+    mailbox.take { $0.run(on: self) }
+    isTakingMail = false
+  }
 
   /// Jobs make calls and answers make jobs; both before the turn's output is written.
   private func work() {
