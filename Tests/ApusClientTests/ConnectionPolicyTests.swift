@@ -173,6 +173,8 @@ private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: millis
     #expect(schedule.mayStart(at: at(0)) == true)
     schedule.ended(found: true)
     #expect(schedule.mayStart(at: at(299_999)) == false)
+    #expect(!schedule.isTooOld(at: at(299_999)) && schedule.isTooOld(at: at(300_000)))
     #expect(schedule.mayStart(at: at(300_000)) == true)
+    #expect(!schedule.isTooOld(at: at(900_000)), "it is being fetched")
   }
 }

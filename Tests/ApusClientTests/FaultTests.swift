@@ -264,6 +264,23 @@ import Transport
     server.waiting.answerAll()
   }
 
+  @Test func `a server that was added is found when the last look-up is old, though nothing was lost`() async throws {
+    let servers = [try EchoServer(), try EchoServer()]
+    let addresses = servers.map(\.address)
+    let known = Locked(1)
+    let resolver = NameResolver { _ in
+      let count = known.withLock { $0 }
+      return .success(addresses[..<count].flatMap { (try? ResolvedAddress.resolve(SocketAddress($0)!)) ?? [] })
+    }
+    var options = InferenceClient.Options()
+    options.resolution.maximumAge = .zero
+    let client = try InferenceClient(["grows.test:1"], options: options, resolver: resolver)
+    for _ in 0..<10 { _ = try await client.call("/test.Echo/Echo", []) }
+    #expect(client.metrics.openConnections == 1)
+    known.withLock { $0 = 2 }
+    while client.metrics.openConnections < 2 { _ = try await client.call("/test.Echo/Echo", []) }
+  }
+
   @Test func `names that lead to several addresses spread calls, and a look-up that hangs holds up nobody else`()
     async throws
   {

@@ -66,7 +66,7 @@ final class ConnectionPool {
 
   /// Where a call goes now.
   func choose(waitsForConnection: Bool) -> Choice {
-    if ready.count < slots.count || slots.isEmpty { makeConnections() }
+    if ready.count < slots.count || slots.isEmpty || schedule.isTooOld(at: grpc.eventLoop.now) { makeConnections() }
     if nextWaiting == waiting.count || isServing {
       let pick = balancer.pick(count: ready.count) { index in
         guard let connection = ready[index].connection, connection.mayStartCall else { return nil }
