@@ -253,6 +253,23 @@ import Transport
     }
   }
 
+  @Test func `closing waits on all threads at once`() async throws {
+    let server = try EchoServer()
+    var options = InferenceClient.Options()
+    options.threadCount = 2
+    let client = try InferenceClient(server.address, options: options)
+    // Threads take turns, so the call that runs is on the first.
+    for _ in 0..<2 { _ = try await client.call("/test.Echo/Echo", []) }
+    #expect(client.metrics.openConnections == 2)
+    async let running = client.call("/test.Echo/Wait", [])
+    await waitUntil { server.waiting.count == 1 }
+    let closing = Task { await client.close(grace: .seconds(30)) }
+    await waitUntil { client.metrics.openConnections == 1 }
+    server.waiting.answerAll()
+    #expect(try await running.message == [])
+    await closing.value
+  }
+
   @Test func `closing cancels what runs longer than its grace`() async throws {
     let server = try EchoServer()
     let client = try InferenceClient(server.address)

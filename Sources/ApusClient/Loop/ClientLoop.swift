@@ -128,8 +128,8 @@ final class ClientLoop: @unchecked Sendable {
 
   // MARK: Closing
 
-  /// Takes no new calls, and tells when those that run have ended.
-  func close(grace: Duration, _ ended: @escaping @Sendable () -> Void) {
+  /// Takes no new calls, and tells when those that run have ended; cancels those that still run at `end`.
+  func close(by end: Instant, _ ended: @escaping @Sendable () -> Void) {
     isClosing = true
     guard runningCount > 0 else { return finishClosing(ended) }
     whenIdle = { [self] in
@@ -137,7 +137,7 @@ final class ClientLoop: @unchecked Sendable {
       eventLoop.execute { self.finishClosing(ended) }
     }
     let timer = LoopTimer(loop: eventLoop) { [self] in cancelAll() }
-    timer.arm(at: eventLoop.now.advanced(byNanoseconds: grace.wholeNanoseconds))
+    timer.arm(at: max(end, eventLoop.now))
     graceTimer = timer
   }
 
