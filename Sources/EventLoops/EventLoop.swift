@@ -53,6 +53,7 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
   private struct Jobs {
     var queue: [@Sendable () -> Void] = []
     var isSignalled = false
+    var hasEnded = false
   }
 
   /// Names a registered descriptor.
@@ -135,9 +136,10 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
 
   // MARK: Jobs and turns
 
-  /// Runs `job` on the loop's thread, in the order of calls. Any thread.
+  /// Runs `job` on the loop's thread, in the order of calls; drops it once `run` has ended. Any thread.
   package func execute(_ job: @escaping @Sendable () -> Void) {
     let mustWake = jobs.withLock { jobs in
+      if jobs.hasEnded { return false }
       jobs.queue.append(job)
       defer { jobs.isSignalled = true }
       return !jobs.isSignalled
@@ -179,7 +181,18 @@ package final class EventLoop: @unchecked Sendable {  // jobs are guarded; the r
       wantsAnotherTurn = false
       for work in endOfTurn { work() }
     }
-    endOfTurn = []  // what it holds, holds the loop
+    // What these hold, holds the loop.
+    endOfTurn = []
+    dropJobs()
+  }
+
+  /// Now and from now on.
+  private func dropJobs() {
+    // Let go outside the lock: what goes with them may say so to the loop.
+    _ = jobs.withLock { jobs in
+      jobs.hasEnded = true
+      return jobs.queue.take()
+    }
   }
 
   private func dispatch(_ tag: UInt64, _ readiness: Readiness) {

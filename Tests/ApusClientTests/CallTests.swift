@@ -114,12 +114,15 @@ import Transport
     let directory = try TemporaryDirectory()
     let address = "unix:\(directory.file("apus.sock"))"
     let first = try EchoServer(on: address)
-    let client = try InferenceClient(address)
+    var options = InferenceClient.Options()
+    options.backoff.initial = .milliseconds(1)
+    let client = try InferenceClient(address, options: options)
     _ = try await client.call("/test.Echo/Echo", [1])
     first.drain()
     first.stop()
     let second = try EchoServer(on: address)
-    #expect(try await client.call("/test.Echo/Echo", [2]).message == [2])
+    let reply = try await client.call("/test.Echo/Echo", [2], options: CallOptions(waitsForConnection: true))
+    #expect(reply.message == [2])
     second.stop()
   }
 

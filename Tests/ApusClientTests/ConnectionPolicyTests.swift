@@ -75,8 +75,19 @@ private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: millis
     var health = ConnectionHealth()
     health.tried(at: at(0))
     health.becameReady()
-    health.drained()
-    #expect(health.mayTry(at: at(1)))
+    health.drained(at: at(1000), backoff, using: &random)
+    #expect(health.mayTry(at: at(1000)))
+    #expect(health.consecutiveFailures == 0)
+  }
+
+  @Test mutating func `a server that greets with a goodbye is left alone for a while`() {
+    var health = ConnectionHealth()
+    health.tried(at: at(0))
+    health.becameReady()
+    health.drained(at: at(1), backoff, using: &random)
+    #expect(!health.mayTry(at: at(999)))
+    #expect(health.mayTry(at: at(1000)))
+    #expect(health.consecutiveFailures == 1)
   }
 }
 
@@ -162,6 +173,8 @@ private func at(_ milliseconds: UInt64) -> Instant { Instant(nanoseconds: millis
     #expect(schedule.mayStart(at: at(0)) == true)
     schedule.ended(found: true)
     #expect(schedule.mayStart(at: at(299_999)) == false)
+    #expect(!schedule.isTooOld(at: at(299_999)) && schedule.isTooOld(at: at(300_000)))
     #expect(schedule.mayStart(at: at(300_000)) == true)
+    #expect(!schedule.isTooOld(at: at(900_000)), "it is being fetched")
   }
 }

@@ -15,13 +15,13 @@ final class EchoServer: @unchecked Sendable {  // each test stops it from one ta
     /// Calls that wait.
     var count: Int { answers.withLock { $0.count } }
 
-    func answerAll() {
+    func answerAll(_ result: Result<[UInt8], GRPCStatus> = .success([])) {
       let answers = answers.withLock { answers in
         let taken = answers
         answers = []
         return taken
       }
-      for answer in answers { answer(.success([])) }
+      for answer in answers { answer(result) }
     }
   }
 

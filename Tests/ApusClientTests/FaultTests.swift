@@ -14,13 +14,16 @@ import Transport
   @Test func `a server that was restarted between calls is connected to again`() async throws {
     let directory = try TemporaryDirectory()
     let first = try EchoServer(on: socketAddress(directory))
-    let client = try InferenceClient(socketAddress(directory))
+    var options = InferenceClient.Options()
+    options.backoff.initial = .milliseconds(1)
+    let client = try InferenceClient(socketAddress(directory), options: options)
     #expect(try await client.call("/test.Echo/Echo", [1]).message == [1])
     first.drain()
     first.stop()
     let second = try EchoServer(on: socketAddress(directory))
     for number in 0..<10 as Range<UInt8> {
-      #expect(try await client.call("/test.Echo/Echo", [number]).message == [number])
+      let reply = try await client.call("/test.Echo/Echo", [number], options: CallOptions(waitsForConnection: true))
+      #expect(reply.message == [number])
     }
     second.stop()
   }
@@ -123,6 +126,27 @@ import Transport
     #expect(error?.code == .deadlineExceeded)
     #expect(error?.mayHaveRun == false)
     #expect(error?.message.contains("nothing listens on 127.0.0.1:1") == true)
+  }
+
+  @Test func `a call that does not wait for a connection fails though one before it does`() async throws {
+    let release = Latch(count: 1)
+    let resolver = NameResolver { _ in
+      release.wait()
+      return .success((try? ResolvedAddress.resolve(SocketAddress("127.0.0.1:1")!)) ?? [])
+    }
+    let client = try InferenceClient(["dead.test:1"], options: InferenceClient.Options(), resolver: resolver)
+    let patient = Task {
+      try await client.call("/test.Echo/Echo", [], options: CallOptions(waitsForConnection: true))
+    }
+    await waitUntil { client.metrics.callsStarted == 1 }
+    let hasty = Task { try await client.call("/test.Echo/Echo", [], options: CallOptions(timeout: .seconds(20))) }
+    await waitUntil { client.metrics.callsStarted == 2 }
+    release.countDown()
+    let error = await #expect(throws: ClientError.self) { try await hasty.value }
+    #expect(error?.code == .unavailable)
+    #expect(client.metrics.callsRunning == 1)
+    patient.cancel()
+    _ = await patient.result
   }
 
   @Test func `more calls than the server allows at once wait, and all are answered`() async throws {
@@ -229,6 +253,23 @@ import Transport
     }
   }
 
+  @Test func `closing waits on all threads at once`() async throws {
+    let server = try EchoServer()
+    var options = InferenceClient.Options()
+    options.threadCount = 2
+    let client = try InferenceClient(server.address, options: options)
+    // Threads take turns, so the call that runs is on the first.
+    for _ in 0..<2 { _ = try await client.call("/test.Echo/Echo", []) }
+    #expect(client.metrics.openConnections == 2)
+    async let running = client.call("/test.Echo/Wait", [])
+    await waitUntil { server.waiting.count == 1 }
+    let closing = Task { await client.close(grace: .seconds(30)) }
+    await waitUntil { client.metrics.openConnections == 1 }
+    server.waiting.answerAll()
+    #expect(try await running.message == [])
+    await closing.value
+  }
+
   @Test func `closing cancels what runs longer than its grace`() async throws {
     let server = try EchoServer()
     let client = try InferenceClient(server.address)
@@ -238,6 +279,23 @@ import Transport
     let error = await #expect(throws: ClientError.self) { try await running.value }
     #expect(error?.code == .cancelled)
     server.waiting.answerAll()
+  }
+
+  @Test func `a server that was added is found when the last look-up is old, though nothing was lost`() async throws {
+    let servers = [try EchoServer(), try EchoServer()]
+    let addresses = servers.map(\.address)
+    let known = Locked(1)
+    let resolver = NameResolver { _ in
+      let count = known.withLock { $0 }
+      return .success(addresses[..<count].flatMap { (try? ResolvedAddress.resolve(SocketAddress($0)!)) ?? [] })
+    }
+    var options = InferenceClient.Options()
+    options.resolution.maximumAge = .zero
+    let client = try InferenceClient(["grows.test:1"], options: options, resolver: resolver)
+    for _ in 0..<10 { _ = try await client.call("/test.Echo/Echo", []) }
+    #expect(client.metrics.openConnections == 1)
+    known.withLock { $0 = 2 }
+    while client.metrics.openConnections < 2 { _ = try await client.call("/test.Echo/Echo", []) }
   }
 
   @Test func `names that lead to several addresses spread calls, and a look-up that hangs holds up nobody else`()

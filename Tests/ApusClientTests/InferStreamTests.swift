@@ -29,6 +29,32 @@ import Threads
     #expect(error?.code == .failedPrecondition)
   }
 
+  @Test func `what is sent from elsewhere and then from the client's own loop keeps its order`() async throws {
+    let server = try EchoServer()
+    let client = try InferenceClient(server.address)
+    let stream = try await client.inferStream()
+    var answers = stream.makeAsyncIterator()
+    try await stream.send(request([1]))
+    _ = try await answers.next()
+    let (loopIsHeld, isSent) = (Latch(count: 1), Latch(count: 1))
+    let finishing = Task(executorPreference: client.executors[0]) {
+      loopIsHeld.countDown()
+      isSent.wait()
+      stream.finish()
+    }
+    // The loop can't take it before it is told of the end.
+    try OwnThread(name: "sender") {
+      loopIsHeld.wait()
+      Task.detached {
+        try await stream.send(request([2]))
+        isSent.countDown()
+      }
+    }.detach()
+    await finishing.value
+    #expect(try await answers.next()?.get()["x"]?.elements(as: Float.self) == [2])
+    #expect(try await answers.next() == nil)
+  }
+
   @Test func `a request that fails leaves the stream as it is`() async throws {
     let server = try EchoServer()
     let client = try InferenceClient(server.address)

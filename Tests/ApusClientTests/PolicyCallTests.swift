@@ -1,8 +1,10 @@
 import ApusClient
 import GRPC
+import HTTP2
 import Inference
 import Testing
 import Threads
+import Transport
 
 /// Retries, hedges, credentials and interceptors, over the wire.
 @Suite(.timeLimit(.minutes(2))) struct PolicyCallTests {
@@ -56,6 +58,30 @@ import Threads
     #expect(try await client.call("/test.Echo/FirstWins", [4], options: options).message == [4])
     await waitUntil { server.script.cancelledCount == 1 }
     #expect(client.metrics.openConnections == 1)
+  }
+
+  /// Each server takes one call, so that the hedged call's two attempts, having failed, find no room: the call waits
+  /// once, and leaves nothing behind that takes the room later.
+  @Test func `a hedged call whose attempts all fail waits for a connection once`() async throws {
+    let servers = try (0..<2).map { _ in try EchoServer(limits: { $0.http2.maxConcurrentStreams = 1 }) }
+    var options = InferenceClient.Options()
+    options.backoff.initial = .seconds(100)
+    let client = try InferenceClient(servers.map(\.address), options: options)
+    while client.metrics.openConnections < 2 { _ = try await client.call("/test.Echo/Echo", []) }
+    var hedging = HedgingPolicy(delay: .milliseconds(5))
+    hedging.maxAttempts = 4
+    let hedged = Task { [hedging] in
+      try await client.call("/test.Echo/Wait", [], options: CallOptions(isIdempotent: true, hedging: hedging))
+    }
+    await waitUntil { servers.allSatisfy { $0.waiting.count == 1 } }
+    servers[0].stop()
+    await waitUntil { client.metrics.openConnections == 1 }
+    servers[1].waiting.answerAll(.failure(busy))
+    await waitUntil { servers[1].waiting.count == 1 }
+    servers[1].waiting.answerAll()
+    #expect(try await hedged.value.message == [])
+    _ = try await client.call("/test.Echo/Echo", [], options: CallOptions(timeout: .seconds(20)))
+    #expect(servers[1].waiting.count == 0)
   }
 
   @Test func `a call that is not idempotent is not hedged`() async throws {

@@ -95,6 +95,37 @@ private final class Box<Value>: @unchecked Sendable {
   latch.wait()
 }
 
+@Test func `jobs from before the loop runs are run`() throws {
+  let loop = try EventLoop(index: 0)
+  let hasRun = Box(false)
+  loop.execute { hasRun.value = true }
+  loop.stop()
+  loop.run()
+  #expect(hasRun.value)
+}
+
+/// A job that stays holds its loop, which holds the job.
+@Test func `a loop that has ended keeps no jobs, neither waiting ones nor new ones`() throws {
+  weak var late: EventLoop?
+  weak var waiting: EventLoop?
+  do {
+    let loop = try EventLoop(index: 0)
+    late = loop
+    loop.stop()
+    loop.run()
+    loop.execute { [loop] in _ = loop.index }
+  }
+  #expect(late == nil)
+  do {
+    let loop = try EventLoop(index: 0)
+    waiting = loop
+    loop.atEndOfTurn { [loop] in loop.execute { [loop] in _ = loop.index } }
+    loop.stop()
+    loop.run()
+  }
+  #expect(waiting == nil)
+}
+
 @Test func `end-of-turn work runs in the order of adding, after the turn's jobs`() throws {
   let running = try RunningLoop()
   let order = Box<[String]>([])

@@ -70,6 +70,8 @@ class Operation: LoopTask {
   }
 
   func findConnection() {
+    // Another attempt's failure brought it here: one place in the queue is enough.
+    guard !isWaiting else { return }
     switch loop.pool.choose(waitsForConnection: waitsForConnection) {
     case .use(let connection, let target): start(on: connection, target: target)
     case .fail(let error): hasNoConnection(error)
@@ -77,8 +79,7 @@ class Operation: LoopTask {
     }
   }
 
-  /// From here, or from `start` where the connection did not take it after all.
-  func waitForConnection() {
+  private func waitForConnection() {
     isWaiting = true
     loop.pool.wait(self)
     setTimer(at: options.deadline)
@@ -102,12 +103,14 @@ class Operation: LoopTask {
   private func timerFired() {
     if loop.eventLoop.now >= options.deadline {
       end(deadlinePassed(mayHaveRun: hasBeenSent))
+    } else if isWaiting {
+      setTimer(at: options.deadline)
     } else {
       timeCame()
     }
   }
 
-  /// The timer's instant came, before the deadline.
+  /// The timer's instant came, before the deadline, and it waits for no connection.
   func timeCame() {}
 
   /// Whether anything of it has left.

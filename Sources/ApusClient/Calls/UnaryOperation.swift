@@ -48,6 +48,7 @@ final class UnaryOperation: Operation, @unchecked Sendable {
 
   override func start(on connection: ClientConnection, target: Int) {
     tookConnection()
+    guard !isEnded else { return }
     let position = first.call == nil ? 0 : others.count + 1
     if attemptCount == 0, !options.metadata.fields.isEmpty { headers = options.metadata.block() }
     let template = loop.template(method, target: target, compression: options.compression)

@@ -66,7 +66,7 @@ final class ConnectionPool {
 
   /// Where a call goes now.
   func choose(waitsForConnection: Bool) -> Choice {
-    if ready.count < slots.count || slots.isEmpty { makeConnections() }
+    if ready.count < slots.count || slots.isEmpty || schedule.isTooOld(at: grpc.eventLoop.now) { makeConnections() }
     if nextWaiting == waiting.count || isServing {
       let pick = balancer.pick(count: ready.count) { index in
         guard let connection = ready[index].connection, connection.mayStartCall else { return nil }
@@ -105,7 +105,7 @@ final class ConnectionPool {
     while nextWaiting < waiting.count {
       let operation = waiting[nextWaiting]
       switch choose(waitsForConnection: operation.waitsForConnection) {
-      case .wait: return
+      case .wait: return failThoseThatDoNotWait()
       case .use(let connection, let target):
         nextWaiting += 1
         operation.start(on: connection, target: target)
@@ -114,6 +114,17 @@ final class ConnectionPool {
         operation.hasNoConnection(error)
       }
     }
+  }
+
+  /// Those behind one that waits for a connection need not: with no connection on its way they fail.
+  private func failThoseThatDoNotWait() {
+    guard waiting[nextWaiting].waitsForConnection, case .fail(let error) = choose(waitsForConnection: false) else {
+      return
+    }
+    let failing = waiting[nextWaiting...].filter { !$0.waitsForConnection }
+    waiting = waiting[nextWaiting...].filter(\.waitsForConnection)
+    nextWaiting = 0
+    for operation in failing { operation.hasNoConnection(error) }
   }
 
   /// Why there may be none for so long, to follow a sentence that says so.
@@ -259,9 +270,9 @@ extension ConnectionPool: ClientConnectionObserver {
     guard let slot = slot(of: connection) else { return }
     slot.connection = nil
     removeFromReady(slot)
-    slot.health.drained()
+    slot.health.drained(at: grpc.eventLoop.now, settings.options.backoff, using: &loop.random)
     schedule.want()
-    nextTry = Instant(nanoseconds: 0)
+    noteNextTry(of: slot)
     if nextWaiting < waiting.count { serveWaiting() }
   }
 

@@ -21,14 +21,19 @@ package struct ResolutionSchedule: Sendable, Equatable {
   /// Something suggests that the addresses have changed.
   package mutating func want() { isWanted = true }
 
+  /// Whether what was found is past its age.
+  package func isTooOld(at now: Instant) -> Bool {
+    guard let maximumAge, let lastStart, !isRunning else { return false }
+    return now.nanoseconds(since: lastStart) >= maximumAge
+  }
+
   /// Whether to look up now; if so it has begun, and must end with `ended`.
   package mutating func mayStart(at now: Instant) -> Bool {
     guard !isRunning else { return false }
     if let lastStart {
       let age = now.nanoseconds(since: lastStart)
-      let isOld = maximumAge.map { age >= $0 } ?? false
       let interval = foundNothing ? min(Self.afterNothing, minimumInterval) : minimumInterval
-      guard isOld || ((isWanted || foundNothing) && age >= interval) else { return false }
+      guard isTooOld(at: now) || ((isWanted || foundNothing) && age >= interval) else { return false }
     }
     isRunning = true
     isWanted = false

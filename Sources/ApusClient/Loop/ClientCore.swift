@@ -30,15 +30,25 @@ final class ClientCore: Sendable {
   deinit {
     // Nobody waits, so nothing is owed a grace: whoever waited held the client.
     if !isClosed.load(ordering: .relaxed) {
-      for loop in loops { loop.execute { $0.close(grace: .zero) {} } }
+      for loop in loops { loop.execute { $0.close(by: .now()) {} } }
     }
   }
 
   func close(grace: Duration) async {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    for loop in loops {
-      await withUnsafeContinuation { continuation in
-        loop.execute { $0.close(grace: grace) { continuation.resume() } }
+    let end = Instant.now().advanced(byNanoseconds: grace.wholeNanoseconds)
+    let open = Locked(loops.count)
+    await withUnsafeContinuation { continuation in
+      for loop in loops {
+        loop.execute { loop in
+          loop.close(by: end) {
+            let isLast = open.withLock { open in
+              open -= 1
+              return open == 0
+            }
+            if isLast { continuation.resume() }
+          }
+        }
       }
     }
   }
@@ -75,12 +85,5 @@ final class ClientCore: Sendable {
     var metrics = ClientMetrics()
     for loop in loops { loop.counters.add(to: &metrics) }
     return metrics
-  }
-}
-
-extension ClientLoop {
-  /// Any thread.
-  func submit(_ task: LoopTask) {
-    if executor.isCurrent { task.run(on: self) } else { mailbox.post(task) }
   }
 }

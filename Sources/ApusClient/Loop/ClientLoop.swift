@@ -21,6 +21,7 @@ final class ClientLoop: @unchecked Sendable {
   private var templates: MethodTemplates
   private var first: Operation?  // those that run, linked in place
   private(set) var runningCount = 0
+  @exclusivity(unchecked) private var isTakingMail = false
   private var registration: EventLoop.Registration?
   private var whenIdle: (() -> Void)?
   private(set) var isClosing = false
@@ -61,6 +62,13 @@ final class ClientLoop: @unchecked Sendable {
   /// Any thread.
   func execute(_ job: @escaping @Sendable (ClientLoop) -> Void) { eventLoop.execute { job(self) } }
 
+  /// Runs a task after those that were submitted before it. Any thread.
+  func submit(_ task: LoopTask) {
+    guard executor.isCurrent, !isTakingMail else { return mailbox.post(task) }
+    takeMail()
+    task.run(on: self)
+  }
+
   // MARK: Turns
 
   fileprivate func mailboxIsReadable() {
@@ -68,7 +76,13 @@ final class ClientLoop: @unchecked Sendable {
     takeMail()
   }
 
-  private func takeMail() { mailbox.take { $0.run(on: self) } }
+  private func takeMail() {
+    // Not from within itself, which would put new mail before old.
+    guard !isTakingMail else { return }
+    isTakingMail = true
+    mailbox.take { $0.run(on: self) }
+    isTakingMail = false
+  }
 
   /// Jobs make calls and answers make jobs; both before the turn's output is written.
   private func work() {
@@ -114,8 +128,8 @@ final class ClientLoop: @unchecked Sendable {
 
   // MARK: Closing
 
-  /// Takes no new calls, and tells when those that run have ended.
-  func close(grace: Duration, _ ended: @escaping @Sendable () -> Void) {
+  /// Takes no new calls, and tells when those that run have ended; cancels those that still run at `end`.
+  func close(by end: Instant, _ ended: @escaping @Sendable () -> Void) {
     isClosing = true
     guard runningCount > 0 else { return finishClosing(ended) }
     whenIdle = { [self] in
@@ -123,7 +137,7 @@ final class ClientLoop: @unchecked Sendable {
       eventLoop.execute { self.finishClosing(ended) }
     }
     let timer = LoopTimer(loop: eventLoop) { [self] in cancelAll() }
-    timer.arm(at: eventLoop.now.advanced(byNanoseconds: grace.wholeNanoseconds))
+    timer.arm(at: max(end, eventLoop.now))
     graceTimer = timer
   }
 

@@ -92,9 +92,10 @@ package struct ConnectionHealth: Sendable, Equatable {
     failed(at: now, backoff, using: &random)
   }
 
-  /// The server asked to go elsewhere: its place may be filled at once.
-  package mutating func drained() {
-    consecutiveFailures = 0
-    phase = .idle
+  /// The server asked to go elsewhere: its place may be filled at once, unless it asks that of every new connection.
+  package mutating func drained(
+    at now: Instant, _ backoff: ConnectionBackoff, using random: inout some RandomNumberGenerator
+  ) {
+    lost(at: now, backoff, using: &random)
   }
 }

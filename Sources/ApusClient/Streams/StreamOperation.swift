@@ -30,6 +30,7 @@ final class StreamOperation: Operation, @unchecked Sendable {
 
   override func start(on connection: ClientConnection, target: Int) {
     tookConnection()
+    guard !isEnded else { return }
     var headers = options.metadata.block()
     defer { headers.deallocate() }
     let template = loop.template(method, target: target, compression: options.compression)
