@@ -97,7 +97,8 @@ class Server:
 
     def call(self, method, message):
         """The bytes that answer these bytes."""
-        return self.channel.unary_unary(SERVICE + method)(message, timeout=PATIENCE)
+        # A server that is slow to start, as under callgrind, may listen a moment later than it lets itself be connected to.
+        return self.channel.unary_unary(SERVICE + method)(message, timeout=PATIENCE, wait_for_ready=True)
 
     def ask(self, method, request, answer):
         return answer.FromString(self.call(method, request.SerializeToString()))
