@@ -24,6 +24,9 @@ package struct OwnThread: @unchecked Sendable {  // a pthread_t is a number that
   /// Waits until the body has returned.
   package func join() { pthread_join(thread, nil) }
 
+  /// Whether the caller runs on it: then it can't be joined.
+  package var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+
   /// Lets the thread go when it ends.
   package func detach() { pthread_detach(thread) }
 }

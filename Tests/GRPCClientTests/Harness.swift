@@ -23,7 +23,8 @@ final class Harness: @unchecked Sendable {  // the client belongs to the loop's 
 
   deinit {
     loop.stop()
-    thread.join()
+    // The last to let go may be what a call on the loop kept.
+    if thread.isCurrent { thread.detach() } else { thread.join() }
   }
 
   /// Runs `body` on the loop's thread and waits for it.

@@ -165,6 +165,16 @@ def mlserver():
     return command
 
 
+def preloaded(name):
+    """A library of Tools/bench/preload, built."""
+    library = SCRATCH / f"{name}.so"
+    source = ROOT / "Tools/bench/preload" / f"{name}.c"
+    if not library.exists() or library.stat().st_mtime < source.stat().st_mtime:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-fno-builtin", "-o", library, source], check=True)
+    return library
+
+
 def tool(*command):
     """Runs one of the project's tools and returns the last line that it prints: a path."""
     done = subprocess.run([ROOT / command[0], *command[1:]], check=True, stdout=subprocess.PIPE, text=True)
