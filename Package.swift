@@ -28,6 +28,13 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
   targets: [
     // MARK: C
@@ -78,15 +85,50 @@ let package = Package(
       swiftSettings: trusted),
 
     // MARK: Control
+    .target(name: "Documents", dependencies: ["Yams"], swiftSettings: common),
+    .target(name: "Resources", dependencies: ["Documents"], swiftSettings: common),
+    .target(name: "Stores", swiftSettings: common),
+    .target(
+      name: "SQLiteStore", dependencies: ["Stores", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: common),
+    .target(
+      name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: common),
+    .target(
+      name: "Access", dependencies: ["Threads", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: common),
+    .target(
+      name: "Tokens",
+      dependencies: [
+        "Access", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"), .product(name: "JWTKit", package: "jwt-kit"),
+      ],
+      swiftSettings: common),
+    .target(name: "Scaling", dependencies: ["Inference"], swiftSettings: strict),
+    .target(name: "Rollouts", dependencies: ["Inference"], swiftSettings: common),
     .target(
       name: "Control",
-      dependencies: ["Backends", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire"],
+      dependencies: [
+        "Access", "Artifacts", "Backends", "Documents", "Inference", "Pools", "Resources", "Rollouts", "Routing",
+        "Scaling", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+      ],
       swiftSettings: common),
 
     // MARK: Edge
     .target(
       name: "Services",
       dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      swiftSettings: trusted),
+
+    .target(
+      name: "Gateway",
+      dependencies: [
+        "Access", "Control", "Documents", "EventLoops", "Inference", "Resources", "Serving", "Telemetry", "Threads",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdHTTP2", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: trusted),
 
     // MARK: Programs
