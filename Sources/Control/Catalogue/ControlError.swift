@@ -25,6 +25,7 @@ package struct ControlError: Error, Hashable, Sendable, CustomStringConvertible 
     case storageFull = "InsufficientStorage"
     case unavailable = "ServiceUnavailable"
     case notImplemented = "NotImplemented"
+    case methodNotAllowed = "MethodNotAllowed"
     case internalError = "InternalServerError"
   }
 
