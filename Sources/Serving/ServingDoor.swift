@@ -107,7 +107,7 @@ package final class ServingDoor {
 
   /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes.
   package func prepareAnswer(_ request: RequestPointer) {
-    guard request.pointee.failure == nil, let deployment = request.pointee.classifier else { return }
+    guard request.pointee.failure == nil, let deployment = request.pointee.servedBy else { return }
     let target = Unmanaged<ServingDeployment>.fromOpaque(deployment.toOpaque()).takeUnretainedValue()
     do throws(InferenceError) {
       try target.classify(request)
@@ -118,7 +118,7 @@ package final class ServingDoor {
 
   /// Ends the stay of an accepted request: its answer is encoded or thrown away, and its place is free again.
   package func finish(_ request: RequestPointer) {
-    dropClassifier(of: request)
+    forgetDeployment(of: request)
     request.pointee.releaseAnswer()
     admission.release()
   }
@@ -138,17 +138,17 @@ package final class ServingDoor {
       let wantsClasses = request.pointee.requestedOutputs.contains { $0.classCount > 0 }
       if wantsClasses {
         _ = target.pointee.deployment.retain()
-        request.pointee.classifier = Unmanaged.fromOpaque(target.pointee.deployment.toOpaque())
+        request.pointee.servedBy = Unmanaged.fromOpaque(target.pointee.deployment.toOpaque())
       }
       switch target.pointee.pool._withUnsafeGuaranteedRef({ $0.submit(request, now: now) }) {
       case .accepted(let needsWake):
         if needsWake { rememberToWake(target.pointee.pool) }
         return nil
       case .refused(let error):
-        dropClassifier(of: request)
+        forgetDeployment(of: request)
         return error
       case .draining:
-        dropClassifier(of: request)
+        forgetDeployment(of: request)
         // The control plane publishes before it drains, so there is a newer snapshot without this pool.
         let seen = generation
         let deployment = target.pointee.deployment.takeUnretainedValue()
@@ -183,9 +183,9 @@ package final class ServingDoor {
     }
   }
 
-  private func dropClassifier(of request: RequestPointer) {
-    request.pointee.classifier?.release()
-    request.pointee.classifier = nil
+  private func forgetDeployment(of request: RequestPointer) {
+    request.pointee.servedBy?.release()
+    request.pointee.servedBy = nil
   }
 
   private func rememberToWake(_ pool: Unmanaged<ModelPool>) {
