@@ -33,13 +33,12 @@ extension ControlPlane {
     case .patch:
       try require(.writeOnlineDeployment, on: name.endpoint, request)
       let patch = try requireBody(request)
-      let place = id("onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
       return try await change(name, request) { existing in
         guard let existing else {
           throw ControlError(.notFound, "endpoint '\(name.endpoint)' has no deployment '\(name.deployment)'")
         }
         try ControlPlane.check(request, revision: existing.revision, "deployment '\(name)'")
-        let merged = existing.deployment.rest(id: place).merging(patch)
+        let merged = existing.deployment.rest().merging(patch)
         return try OnlineDeployment(rest: merged, name: name.deployment, endpoint: name.endpoint)
       }
     case .delete:

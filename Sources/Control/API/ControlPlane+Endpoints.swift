@@ -49,7 +49,7 @@ extension ControlPlane {
     let record = try await store.write { [self] store in
       let existing = try store.existingEndpoint(name)
       try ControlPlane.check(request, revision: existing.revision, "endpoint '\(name)'")
-      let merged = existing.endpoint.rest(id: id("onlineEndpoints/\(name)")).merging(patch)
+      let merged = existing.endpoint.rest().merging(patch)
       return try write(try OnlineEndpoint(rest: merged, name: name), over: existing, request, in: store)
     }
     return answer(apply(record), isNew: false, request)
@@ -67,7 +67,7 @@ extension ControlPlane {
       }
       let refused = wanted.changesThatAreRefused(from: existing.endpoint)
       if !refused.isEmpty { throw ResourceError(refused) }
-      if existing.endpoint.authMode != wanted.authMode { record.accessGeneration += 1 }
+      if existing.endpoint.authMode != wanted.authMode { record.renewAccess() }
     } else {
       try checkRoom(in: store)
       if reconciler.isRepositoryModel(wanted.name) {
@@ -77,9 +77,8 @@ extension ControlPlane {
     }
     try checkTraffic(of: wanted, in: store)
     if let keys = wanted.keys ?? (existing == nil ? EndpointKeys(primary: nil, secondary: nil) : nil) {
-      record.sealedKeys = try security.sealKeys(
-        primary: keys.primary, secondary: keys.secondary, over: record.sealedKeys)
-      record.accessGeneration += existing == nil ? 0 : 1
+      record.sealedKeys = try security.sealedKeys(of: wanted.name, primary: keys.primary, secondary: keys.secondary)
+      record.renewAccess()
     }
     record.endpoint = wanted
     record.endpoint.keys = nil

@@ -67,13 +67,12 @@ extension ControlPlane {
     case .patch:
       try require(.writeEnvironment, request)
       let patch = try requireBody(request)
-      let place = id("environments/\(name)/versions/\(version)")
       let asset = try await store.write { store -> EnvironmentAsset in
         guard var asset = try store.environment(name, version) else {
           throw ControlPlane.noVersion(version, of: "environment", name)
         }
         let wanted = try EnvironmentVersion(
-          rest: asset.environment.rest(id: place).merging(patch), name: name, version: version)
+          rest: asset.environment.rest().merging(patch), name: name, version: version)
         var words = wanted
         (words.description, words.tags) = (asset.environment.description, asset.environment.tags)
         guard words == asset.environment else {

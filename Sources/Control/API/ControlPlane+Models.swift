@@ -103,11 +103,10 @@ extension ControlPlane {
   private func patchModel(
     _ name: String, _ version: String, _ patch: Document, _ request: ControlRequest
   ) async throws -> ControlResponse {
-    let place = id("models/\(name)/versions/\(version)")
     let asset = try await store.write { store -> ModelAsset in
       guard var asset = try store.model(name, version) else { throw ControlPlane.noVersion(version, of: "model", name) }
       try ControlPlane.check(request, revision: asset.revision, "version '\(version)' of model '\(name)'")
-      var wanted = try ModelVersion(rest: asset.model.rest(id: place).merging(patch), name: name, version: version)
+      var wanted = try ModelVersion(rest: asset.model.rest().merging(patch), name: name, version: version)
       guard wanted.kind == asset.model.kind, wanted.path == nil || wanted.path == asset.model.path else {
         throw ControlError(
           .badArgument, "modelUri and modelType of a version never change: register a new version of model '\(name)'")

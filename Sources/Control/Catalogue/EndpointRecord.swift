@@ -13,8 +13,9 @@ package struct EndpointRecord: Hashable, Sendable {
   package var error: ControlError?
   /// Both keys, encrypted; nil where it has none.
   package var sealedKeys: String?
-  /// Grows with whatever voids what a door has remembered of credentials: keys, mode, roles.
-  package var accessGeneration = 1
+  /// Another number whenever what a door has remembered of credentials is void: new keys, another mode. Drawn by lot, so
+  /// that an endpoint made anew under an old name shares none with it.
+  package var accessStamp = UInt64.random(in: 1...UInt64(Int64.max) / 2)
   package var revision: Int64 = 0
   package var created: Int64 = 0
   package var modified: Int64 = 0
@@ -23,6 +24,8 @@ package struct EndpointRecord: Hashable, Sendable {
     self.endpoint = endpoint
     self.state = state
   }
+
+  internal mutating func renewAccess() { accessStamp = .random(in: 1...UInt64(Int64.max) / 2) }
 }
 
 /// A deployment as the store keeps it: what is wanted, and what was last seen to work.
