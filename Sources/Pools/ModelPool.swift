@@ -203,6 +203,9 @@ package final class ModelPool: @unchecked Sendable {
       runningRequests: running.load(ordering: .relaxed))
   }
 
+  /// Most requests that wait before `submit` refuses.
+  package var queueLimit: Int { policy.maxQueuedRequests }
+
   package var memoryUsage: [MemoryUsage] { model.memoryUsage }
   package var placement: String { model.placement }
 }
