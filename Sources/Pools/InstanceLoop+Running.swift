@@ -35,7 +35,9 @@ extension InstanceLoop {
       return
     }
     times.end = pool.clock.now()
-    if pool.runsInline { noteCost(requests, count: count, times.end.nanoseconds(since: times.start)) }
+    let nanoseconds = times.end.nanoseconds(since: times.start)
+    if pool.runsInline { noteCost(requests, count: count, nanoseconds) }
+    pool.noteServiceTime(nanoseconds / UInt64(count))
     complete(requests, count: count, rows: rows, times)
   }
 
@@ -57,7 +59,7 @@ extension InstanceLoop {
     _ requests: UnsafeMutablePointer<RequestPointer>, count: Int, wanted: UInt64, now: Instant
   ) -> InferenceError? {
     if let interruption { show(requests, count: count, to: interruption, now: now) }
-    defer { if interruption != nil { pool.lock.withLock { pool.state.pointee.runs[index].requests = nil } } }
+    defer { if interruption != nil { pool.lock.withLock { current.requests = nil } } }
     do {
       try runner.run(instance, wanted: wanted)
       return nil
@@ -72,10 +74,8 @@ extension InstanceLoop {
   ) {
     pool.lock.withLock {
       interruption.reset()
-      pool.state.pointee.runs[index].requests = requests
-      pool.state.pointee.runs[index].count = count
-      pool.state.pointee.runs[index].firstWanted = 0
-      pool.watchNoLaterThan(pool.state.pointee.runs[index].interruptIfUnwanted(at: now))
+      current = Run(requests: requests, count: count)
+      pool.watchNoLaterThan(current.interruptIfUnwanted(interruption, at: now))
     }
   }
 

@@ -132,7 +132,7 @@ func `under concurrent clients none is lost, doubled or given another's rows, an
   #expect(statistics.success.count + statistics.fail.count == 1600)
   #expect(statistics.fail.count == UInt64(tallies.reduce(0) { $0 + $1.failed }))
   #expect(statistics.batchSizes.allSatisfy { $0.batchSize <= 8 })
-  #expect(pool.load == PoolLoad())
+  #expect(pool.load.queuedAndRunning == 0)
   await pool.drain()
   #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }
@@ -160,6 +160,36 @@ func `a drain under load answers every request that was accepted`(runsOnAnyThrea
     }
     #expect(model.liveInstances.load(ordering: .relaxed) == 0)
   }
+}
+
+/// Clients and a person who turns the number of instances up and down as fast as it goes.
+@Test(arguments: [false, true], [UInt64(0), 100])
+func `under resizing none is lost, doubled or given another's rows`(runsOnAnyThread: Bool, delay: UInt64) async throws {
+  let model = ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread)
+  let pool = try ModelPool.started(model, max: 8, instances: 2, limits: alwaysInline) {
+    $0.maxQueueDelayMicroseconds = delay
+  }
+  let isOver = Guarded(false)
+  async let resizes = onThreads(1) { _ in
+    var random = SeededGenerator(state: 7)
+    var count = 0
+    while !isOver.withLock({ $0 }) || count < 50 {
+      do { try pool.resize(to: Int.random(in: 1...6, using: &random)) } catch { return -1 }
+      count += 1
+    }
+    return count
+  }
+  let tallies = await onThreads(4) { index in
+    converse(with: pool, client: index + 1, requests: 800, isOrdered: false, seed: UInt64(index) + 1)
+  }
+  isOver.withLock { $0 = true }
+  #expect(await resizes[0] >= 50)
+  for tally in tallies {
+    #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
+    #expect(tally.answered == 800)
+  }
+  await pool.drain()
+  #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }
 
 /// Two instances; the first request is held in one while the second is done in the other.
