@@ -244,6 +244,9 @@ package final class ModelPool: @unchecked Sendable {
     return load
   }
 
+  /// Most requests that wait before `submit` refuses.
+  package var queueLimit: Int { policy.maxQueuedRequests }
+
   package var memoryUsage: [MemoryUsage] { model.memoryUsage }
   package var placement: String { model.placement }
 }
