@@ -162,6 +162,21 @@ package struct BatchQueue: Sendable {
     return entry
   }
 
+  /// Empties the queue.
+  ///
+  /// - Returns: The tokens of all that waited, oldest first, those that timed out last.
+  package mutating func removeAll() -> [UInt] {
+    var tokens: [UInt] = []
+    tokens.reserveCapacity(count)
+    while count > 0 {
+      let entry = remove(live.isEmpty ? delayed.first : live.first)
+      tokens.append(entry.token)
+      unmarkReady(entry.line)
+      removeLineIfEmpty(entry.line)
+    }
+    return tokens
+  }
+
   /// Puts a timed-out entry behind everything that has not timed out.
   mutating func delay(_ slot: Int32) {
     let entry = entries[Int(slot)]

@@ -13,6 +13,8 @@ final class InstanceLoop {
   let instance: any ModelInstance
   let interruption: (any Interruption)?
   let runner: BatchRunner
+  /// Whether somebody may look at its runs from outside.
+  let isWatched: Bool
   @exclusivity(unchecked) var batch = FormedBatch()
   @exclusivity(unchecked) var requests: UnsafeMutableBufferPointer<RequestPointer>
   @exclusivity(unchecked) var mailboxes = MailboxSet()
@@ -27,6 +29,13 @@ final class InstanceLoop {
   @exclusivity(unchecked) var hasFormedBatch = false
   /// It takes nothing new, and ends.
   @exclusivity(unchecked) var isLeaving = false
+  /// It takes nothing new until it passes its readiness probe again.
+  @exclusivity(unchecked) var isOutOfRotation = false
+  /// Its requests were taken from it during a run: it owns nothing any more.
+  @exclusivity(unchecked) var isAbandoned = false
+  @exclusivity(unchecked) var liveness: ProbeState?
+  @exclusivity(unchecked) var readiness: ProbeState?
+  @exclusivity(unchecked) var runCount: UInt64 = 0
   /// What it runs now.
   @exclusivity(unchecked) var current = Run()
 
@@ -36,7 +45,8 @@ final class InstanceLoop {
     self.instance = instance
     self.condition = condition
     interruption = instance.interruption
-    runner = BatchRunner(validator: pool.validator)
+    runner = BatchRunner(validator: pool.validator, copiesInputs: pool.limits.liveness != nil)
+    isWatched = interruption != nil || pool.limits.liveness != nil || pool.limits.readiness != nil
     requests = .allocate(capacity: 64)
   }
 
@@ -58,7 +68,7 @@ final class InstanceLoop {
       answerRemoved()
       guard !batch.tokens.isEmpty else { continue }
       gatherRequests()
-      runEqualShapes()
+      guard runEqualShapes() else { return }
     }
   }
 
@@ -75,6 +85,7 @@ final class InstanceLoop {
         state.pointee.noteAwake(self)
         continue
       }
+      if isAbandoned { return false }
       if hasFormedBatch {
         hasFormedBatch = false
         wakeNext()
@@ -84,6 +95,12 @@ final class InstanceLoop {
       if isLeaving, !isEnding {
         wakeNext()  // a wake-up that came to this one is another's now
         return false
+      }
+      if isOutOfRotation, !isEnding {
+        wakeNext()
+        condition.wait(lock)
+        state.pointee.noteAwake(self)
+        continue
       }
       switch form(at: pool.clock.now(), isEnding: isEnding) {
       case .batch:
@@ -136,7 +153,9 @@ final class InstanceLoop {
   }
 
   /// Runs the batch; in several parts if two shapes happen to have the same key.
-  func runEqualShapes() {
+  ///
+  /// - Returns: Whether the instance goes on; if not, the rest of the batch is another's, and it must end.
+  func runEqualShapes() -> Bool {
     var start = 0
     let count = batch.tokens.count
     while start < count {
@@ -152,9 +171,10 @@ final class InstanceLoop {
         requests[end] = request
         end += 1
       }
-      run(requests.baseAddress! + start, count: end - start)
+      guard run(requests.baseAddress! + start, count: end - start) else { return false }
       start = end
     }
+    return true
   }
 
   // MARK: - Answering

@@ -76,7 +76,13 @@ extension InstanceLoop {
         lock.unlock()
         return false
       }
-      runEqualShapes()
+      guard runEqualShapes() else {
+        lock.lock()
+        isBorrowed = false
+        condition.signal()  // its thread wakes up to end
+        lock.unlock()
+        return false
+      }
     }
   }
 

@@ -68,7 +68,9 @@ extension ModelPool {
         lock.lock()
         note(error, number, launch)
         noteEnded(number)
+        let orphans = takeOrphans()
         lock.unlock()
+        failTaken(orphans)
       }
     }
   }
@@ -80,13 +82,16 @@ extension ModelPool {
 
   /// What the thread of an instance does. The instance is made and freed on it.
   private func runInstance(_ number: Int, _ launch: Launch) {
-    makeAndRun(number, launch)
+    let wasAbandoned = makeAndRun(number, launch)
     lock.lock()
-    noteEnded(number)
+    if wasAbandoned { state.pointee.abandoned -= 1 } else { noteEnded(number) }
+    let orphans = takeOrphans()
     lock.unlock()
+    failTaken(orphans)
   }
 
-  private func makeAndRun(_ number: Int, _ launch: Launch) {
+  /// - Returns: Whether the instance was abandoned meanwhile.
+  private func makeAndRun(_ number: Int, _ launch: Launch) -> Bool {
     let instance: any ModelInstance
     do throws(InferenceError) {
       instance = try model.makeInstance(index: number)
@@ -94,24 +99,30 @@ extension ModelPool {
       lock.lock()
       note(error, number, launch)
       lock.unlock()
-      return
+      return false
     }
     let condition = lock.withLock { state.pointee.vacantCondition() }
     let loop = InstanceLoop(pool: self, index: number, instance: instance, condition: condition)
     if warmsUp { loop.warmUp() }
     lock.lock()
     state.pointee.instances.append(.passUnretained(loop))
+    let now = clock.now()
+    loop.liveness = limits.liveness.map { ProbeState($0, at: now) }
+    loop.readiness = limits.readiness.map { ProbeState($0, at: now) }
     note(nil, number, launch)
     lock.unlock()
     loop.run()
     lock.lock()
     state.pointee.removeInstance(loop)
     state.pointee.freeConditions.append(condition)
+    let wasAbandoned = loop.isAbandoned
     lock.unlock()
+    return wasAbandoned
   }
 
   /// Counts an instance as made, or as one that can't be. With the lock held.
   private func note(_ failure: InferenceError?, _ number: Int, _ launch: Launch) {
+    if let failure { log("model '\(name)' version \(version), instance \(number): not made: \(failure.message)") }
     if let failure, number < launch.failure?.index ?? .max { launch.failure = (number, failure) }
     launch.remaining -= 1
     state.pointee.starting -= 1

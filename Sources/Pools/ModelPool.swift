@@ -139,6 +139,10 @@ package final class ModelPool: @unchecked Sendable {
     guard state.pointee.queue.count + running.load(ordering: .relaxed) < state.pointee.maxInFlight else {
       return refusePending(request, at: now)
     }
+    guard !state.pointee.isDeserted else {
+      lock.unlock()
+      return .refused(noInstance)
+    }
     request.pointee.enqueued = now
     request.pointee.ticket = state.pointee.nextTicket
     let isQueued = state.pointee.queue.append(

@@ -25,6 +25,11 @@ package struct PoolLimits: Hashable, Sendable {
   /// Most instances that `resize(to:)` may ask for, where the model began with fewer.
   package var maxInstances = 64
 
+  /// When a stuck instance is restarted; nil: never. `successThreshold` has no meaning here: a restart is a new instance.
+  package var liveness: ProbePolicy?
+  /// When an instance is taken out of rotation, and put back; nil: never.
+  package var readiness: ProbePolicy?
+
   package init() {}
 }
 

@@ -13,11 +13,14 @@ package struct PoolLoad: Hashable, Sendable {
     package var ready = 0
     /// Those of `ready` that have a batch in hand.
     package var busy = 0
+    /// Restarted ones whose run goes on all the same.
+    package var abandoned = 0
 
-    package init(wanted: Int = 0, ready: Int = 0, busy: Int = 0) {
+    package init(wanted: Int = 0, ready: Int = 0, busy: Int = 0, abandoned: Int = 0) {
       self.wanted = wanted
       self.ready = ready
       self.busy = busy
+      self.abandoned = abandoned
     }
   }
 

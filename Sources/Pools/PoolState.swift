@@ -26,6 +26,8 @@ struct PoolState: ~Copyable {
   var starting = 0
   /// Threads of instances that a drain waits for.
   var living = 0
+  /// Threads that were left to a stuck run.
+  var abandoned = 0
   /// Numbers of the instances that live or are being made.
   var numbers: Set<Int> = []
   /// Whether somebody changes the number of instances; one at a time.
@@ -100,15 +102,18 @@ struct PoolState: ~Copyable {
   }
 
   func countInstances() -> PoolLoad.Instances {
-    var count = PoolLoad.Instances(wanted: wanted)
+    var count = PoolLoad.Instances(wanted: wanted, abandoned: abandoned)
     for loop in instances {
-      guard !loop._withUnsafeGuaranteedRef({ $0.isLeaving }) else { continue }
+      guard !loop._withUnsafeGuaranteedRef({ $0.isLeaving || $0.isOutOfRotation }) else { continue }
       count.ready += 1
       let isFree = loop.toOpaque() == leader?.toOpaque() || idle.contains { $0.toOpaque() == loop.toOpaque() }
       if !isFree { count.busy += 1 }
     }
     return count
   }
+
+  /// Whether there is no instance, and none is being made.
+  var isDeserted: Bool { instances.isEmpty && starting == 0 }
 
   /// Instances that are made and will stay.
   var staying: Int {
@@ -122,7 +127,11 @@ struct PoolState: ~Copyable {
 struct Run {
   /// Nil: none.
   var requests: UnsafeMutablePointer<RequestPointer>?
+  /// So many of them run.
   var count = 0
+  /// So many, from the first on, are unanswered still: those that run, and the rest of the batch.
+  var owed = 0
+  var since = Instant.never
   /// All requests before it are cancelled or past their deadline: neither is ever taken back.
   var firstWanted = 0
   var isInterrupted = false
