@@ -36,7 +36,7 @@ package enum CertificateIdentity {
       return try PrincipalID(.certificate, "dns:\(host)")
     }
     let commonNames = try DistinguishedName.values(of: "CN", in: subject)
-    guard let name = commonNames.first, commonNames.count == 1 else {
+    guard let name = commonNames.first, !name.isEmpty, commonNames.count == 1 else {
       throw .invalidArgument(
         "client certificate: expected a SPIFFE ID, a DNS name or one common name, got \(commonNames.count) common names")
     }

@@ -33,10 +33,10 @@ enum Hexadecimal {
 }
 
 /// Bytes as text that needs no quoting in URLs, headers and shells. Source: RFC 4648, section 5, without padding.
-enum Base64URL {
+package enum Base64URL {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
+  package static func text(_ bytes: some Sequence<UInt8>) -> String {
     var text: [UInt8] = []
     var bits: UInt32 = 0
     var bitCount = 0
@@ -55,7 +55,7 @@ enum Base64URL {
 
   /// Nil for a foreign character, a length that no bytes have, or bits left over that aren't zero: each run of bytes has
   /// one text.
-  static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+  package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
     var bytes: [UInt8] = []
     var bits: UInt32 = 0
     var bitCount = 0
