@@ -219,6 +219,7 @@ let package = Package(
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
+    .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )
