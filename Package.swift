@@ -225,5 +225,21 @@ let package = Package(
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
+    .target(name: "CFaults", path: "Tests/CFaults"),
+    .target(
+      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .executableTarget(
+      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      path: "Tests/CrashSubject", swiftSettings: common),
+    .target(
+      name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
+      swiftSettings: common),
+    .testTarget(name: "StoresTests", dependencies: ["CatalogStoreConformance", "Stores"], swiftSettings: common),
+    .testTarget(
+      name: "SQLiteStoreTests",
+      dependencies: [
+        "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: common),
   ]
 )

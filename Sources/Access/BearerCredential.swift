@@ -19,4 +19,9 @@ package enum BearerCredential {
     while end > index, authorization[end &- 1] == space { end &-= 1 }
     return index < end ? UnsafeRawBufferPointer(rebasing: authorization[index..<end]) : nil
   }
+
+  /// Whether it begins as the base64url text of `{"` or `{ ` does, as every JSON Web Token.
+  static func mayBeToken(_ credential: UnsafeRawBufferPointer) -> Bool {
+    credential.count > 2 && credential[0] == UInt8(ascii: "e") && credential[1] == UInt8(ascii: "y")
+  }
 }
