@@ -424,3 +424,26 @@ extension ControlPlane {
     }
   }
 }
+
+extension ControlPlane {
+  /// Who sent an `authorization` header: by a principal's secret, or by a token of an issuer that the server trusts. Nil for
+  /// nobody it knows. A private server knows everybody as its owner.
+  package func authenticate(authorization: String?) async -> Principal? {
+    if options.trustsEveryone { return ControlPlane.localOwner }
+    guard let authorization, authorization.utf8.count <= ControlPlane.maxAuthorizationBytes else { return nil }
+    let parts = authorization.split(separator: " ", maxSplits: 1)
+    guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+    let token = String(parts[1])
+    if PrincipalSecret.id(of: token) != nil { return await principal(withSecret: token) }
+    return await tokens.principal(token)
+  }
+
+  private static let maxAuthorizationBytes = 16_384
+
+  /// Who a private server takes everybody for.
+  private static let localOwner: Principal = {
+    do throws(InferenceError) { return Principal(try PrincipalID(.local, "owner"), kind: .user) } catch {
+      preconditionFailure("\(error.message). This is a bug.")
+    }
+  }()
+}

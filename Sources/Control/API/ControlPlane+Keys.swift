@@ -43,6 +43,17 @@ extension ControlPlane {
     }
   }
 
+  private func issueToken(for record: EndpointRecord, _ request: ControlRequest) async throws -> ControlResponse {
+    guard let principal = request.principal else { throw ControlError(.unauthenticated, "sign in first") }
+    let token = try await tokens.issue(principal.id, record.endpoint.name, security.access(of: record))
+    return ControlResponse(
+      status: 200,
+      body: [
+        "accessToken": .string(token.accessToken), "expiryTimeUtc": .int(Int(token.expiryTime)),
+        "refreshAfterTimeUtc": .int(Int(token.refreshAfterTime)), "tokenType": .string(token.tokenType),
+      ])
+  }
+
   /// Replaces one of the two keys; the other one goes on, so that clients can change over.
   private func regenerateKeys(of name: String, _ request: ControlRequest) async throws -> ControlResponse {
     let body = try requireBody(request)

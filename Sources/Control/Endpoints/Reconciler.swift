@@ -94,7 +94,8 @@ package final class Reconciler: Sendable {
   internal func isRepositoryModel(_ name: String) -> Bool { composer.names(of: .repository).contains(name) }
 
   internal func hasTree(_ tree: String) async -> Bool {
-    await onOwnThread { [artifacts] in artifacts.contains(tree: tree) }
+    guard let digest = Digest(hex: tree) else { return false }
+    return await onOwnThread { [artifacts] in (try? artifacts.manifest(digest)) != nil }
   }
 
   // MARK: - Deployments
@@ -179,8 +180,11 @@ package final class Reconciler: Sendable {
     progress(10, "checking out model \(model)")
     lines.append("checking out model \(model)")
     let folder: String
-    do { folder = try artifacts.checkout(asset.tree) } catch {
-      throw .unavailable("the files of model \(model) can't be checked out: \(error)")
+    do throws(ArtifactError) {
+      guard let tree = Digest(hex: asset.tree) else { throw ArtifactError(.notFound, "'\(asset.tree)' is no digest") }
+      folder = try artifacts.checkout(tree)
+    } catch {
+      throw .unavailable("the files of model \(model) can't be checked out: \(error.message)")
     }
     progress(30, "loading model \(model)")
     lines.append("loading")
