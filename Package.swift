@@ -92,7 +92,7 @@ let package = Package(
       name: "SQLiteStore", dependencies: ["Stores", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: common),
     .target(
-      name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Artifacts", dependencies: ["CLinux", "Threads", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
