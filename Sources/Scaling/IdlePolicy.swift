@@ -38,6 +38,11 @@ package struct IdlePolicy: Hashable, Sendable {
   package struct Suspension: Hashable, Sendable {
     package var name: String
     package var reason: String
+
+    package init(name: String, reason: String) {
+      self.name = name
+      self.reason = reason
+    }
   }
 
   package struct Verdict: Hashable, Sendable {

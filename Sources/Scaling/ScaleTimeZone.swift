@@ -61,7 +61,7 @@ package struct ScaleTimeZone: Hashable, Sendable {
   private static func isName(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count)
       && name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
-        !part.isEmpty
+        part.first?.isLetter == true
           && part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == "+") }
       }
   }
