@@ -224,6 +224,7 @@ let package = Package(
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
+    .testTarget(name: "ScalingTests", dependencies: ["Inference", "Scaling"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
     .target(name: "CFaults", path: "Tests/CFaults"),
     .target(
