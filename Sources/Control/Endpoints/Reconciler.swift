@@ -1,11 +1,11 @@
-package import Access
-internal import Artifacts
+internal import Access
+package import Artifacts
 internal import Documents
 internal import Inference
-internal import Pools
+package import Pools
 internal import Resources
 internal import Routing
-internal import Serving
+package import Serving
 package import Telemetry
 internal import Threads
 
@@ -208,6 +208,9 @@ package final class Reconciler: Sendable {
 
   private func poolLimits(of deployment: OnlineDeployment) -> PoolLimits {
     var limits = limits
+    limits.maxInstances = ModelPool.instanceLimit
+    limits.liveness = ProbePolicy(deployment.livenessProbe)
+    limits.readiness = ProbePolicy(deployment.readinessProbe)
     limits.requestsPerInstance = deployment.requestSettings.maxConcurrentRequestsPerInstance
     limits.maxQueueWait = deployment.requestSettings.maxQueueWaitMilliseconds.map { .milliseconds($0) }
     return limits
@@ -228,6 +231,12 @@ package final class Reconciler: Sendable {
         serving: serving, deployment: record.deployment, tree: asset.tree, started: .now())
     }
     return replaced
+  }
+
+  /// Has every pool look after its instances.
+  internal func probe(at now: Instant) {
+    let pools = state.withLock { $0.endpoints.values.flatMap { $0.deployments.values.map(\.serving.pool) } }
+    for pool in pools { pool.probe(at: now) }
   }
 
   // MARK: - Looking
@@ -302,6 +311,18 @@ package final class Reconciler: Sendable {
   }
 }
 
+extension ProbePolicy {
+  /// With the documented defaults where a setting is not given.
+  fileprivate init(_ settings: ProbeSettings) {
+    self.init()
+    if let seconds = settings.initialDelaySeconds { initialDelay = .seconds(seconds) }
+    if let seconds = settings.periodSeconds { period = .seconds(seconds) }
+    if let seconds = settings.timeoutSeconds { timeout = .seconds(seconds) }
+    if let threshold = settings.successThreshold { successThreshold = threshold }
+    if let threshold = settings.failureThreshold { failureThreshold = threshold }
+  }
+}
+
 extension OnlineDeployment {
   /// Everything about it that a pool is made from: if it is unchanged, what serves can go on.
   internal var loadedParts: OnlineDeployment {
@@ -312,8 +333,6 @@ extension OnlineDeployment {
     parts.tags = [:]
     parts.properties = [:]
     parts.requestSettings.requestTimeoutMilliseconds = nil
-    parts.livenessProbe = ProbeSettings()
-    parts.readinessProbe = ProbeSettings()
     parts.startupProbe = nil
     return parts
   }
