@@ -50,7 +50,7 @@ package final class CredentialCache {
   /// - Parameters:
   ///   - authorization: Value of the header `authorization`; empty where there is none.
   ///   - certificate: The peer's identity from its client certificate, as in `PresentedCredential`. Counts only where no
-  ///     authorization came, and only for endpoints that take principals.
+  ///     authorization came.
   package func decision(
     authorization: UnsafeRawBufferPointer, certificate: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
     access: borrowing EndpointAccess, at now: Int64
@@ -62,8 +62,16 @@ package final class CredentialCache {
       else { return .refused(.malformed) }
       tag = SipTag(credential, seed: bearerSeed)
       if let caller = allowed.value(tag, access, at: now) { return .allowed(caller: caller) }
-      if access.mode == .key { return keyDecision(credential, tag, access, at: now) }
-    } else if certificate.count > 0, access.mode == .aadToken {
+      if access.mode == .key, let caller = access.holder(of: credential) {
+        allowed.insert(
+          tag, endpoint: access.endpoint, generation: access.generation, expires: now &+ limits.keySeconds, value: caller,
+          at: now)
+        return .allowed(caller: caller)
+      }
+      // What can't be a token is refused here and isn't remembered. A token is looked at even where keys are asked for:
+      // the answer to its bearer must not depend on what there is.
+      if !BearerCredential.mayBeToken(credential) { return .refused(.invalid) }
+    } else if certificate.count > 0 {
       tag = SipTag(certificate, seed: certificateSeed)
       if let caller = allowed.value(tag, access, at: now) { return .allowed(caller: caller) }
     } else {
@@ -104,16 +112,5 @@ package final class CredentialCache {
         expires: min(verdict.expires, latest.overflow ? .max : latest.partialValue), value: UInt64(refusal.rawValue),
         at: now)
     }
-  }
-
-  /// A refusal isn't remembered: to check again costs one SHA-256.
-  private func keyDecision(
-    _ key: UnsafeRawBufferPointer, _ tag: SipTag, _ access: borrowing EndpointAccess, at now: Int64
-  ) -> CredentialDecision {
-    guard let caller = access.holder(of: key) else { return .refused(.invalid) }
-    allowed.insert(
-      tag, endpoint: access.endpoint, generation: access.generation, expires: now &+ limits.keySeconds, value: caller,
-      at: now)
-    return .allowed(caller: caller)
   }
 }

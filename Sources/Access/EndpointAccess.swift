@@ -14,11 +14,14 @@ package struct EndpointAccess: Sendable, Equatable {
   }
 
   package let mode: Mode
-  /// Number of the endpoint, never given to another one as long as the process lives.
+  /// Number of the endpoint from 1 up, never given to another one as long as the process lives.
   package let endpoint: UInt64
   /// Goes up with every change of the endpoint's keys or mode and of any role that reaches it. What caches remember from
   /// another generation is void.
   package let generation: UInt64
+  /// Which tokens of this server still count in mode `amlToken`: those that were issued in the same epoch. A new epoch takes
+  /// back all that are out, as does a new endpoint of an old name.
+  package let tokenEpoch: UInt64
   private let primary: SecretDigest
   private let secondary: SecretDigest
 
@@ -33,8 +36,8 @@ package struct EndpointAccess: Sendable, Equatable {
   }
 
   /// Tokens that this server signed.
-  package static func amlToken(endpoint: UInt64, generation: UInt64) -> EndpointAccess {
-    EndpointAccess(mode: .amlToken, endpoint: endpoint, generation: generation)
+  package static func amlToken(endpoint: UInt64, generation: UInt64, epoch: UInt64) -> EndpointAccess {
+    EndpointAccess(mode: .amlToken, endpoint: endpoint, generation: generation, tokenEpoch: epoch)
   }
 
   /// Tokens of OpenID Connect issuers, and client certificates.
@@ -42,13 +45,22 @@ package struct EndpointAccess: Sendable, Equatable {
     EndpointAccess(mode: .aadToken, endpoint: endpoint, generation: generation)
   }
 
+  /// For a name that no endpoint has: whoever may score every endpoint may learn that, and nobody else. The answers are
+  /// those of an endpoint that takes principals.
+  package static func noEndpoint(generation: UInt64) -> EndpointAccess {
+    EndpointAccess(mode: .aadToken, endpoint: 0, generation: generation)
+  }
+
+  package var isNoEndpoint: Bool { endpoint == 0 }
+
   private init(
-    mode: Mode, endpoint: UInt64, generation: UInt64, primary: SecretDigest = SecretDigest(of: ""),
+    mode: Mode, endpoint: UInt64, generation: UInt64, tokenEpoch: UInt64 = 0, primary: SecretDigest = SecretDigest(of: ""),
     secondary: SecretDigest = SecretDigest(of: "")
   ) {
     self.mode = mode
     self.endpoint = endpoint
     self.generation = generation
+    self.tokenEpoch = tokenEpoch
     self.primary = primary
     self.secondary = secondary
   }
@@ -62,5 +74,11 @@ package struct EndpointAccess: Sendable, Equatable {
     let isPrimary = digest == primary
     let isSecondary = digest == secondary
     return isPrimary ? 1 : isSecondary ? 2 : nil
+  }
+
+  /// The same for the value of a header `authorization`.
+  package func holder(authorization: UnsafeRawBufferPointer) -> UInt64? {
+    guard let key = BearerCredential.text(of: authorization) else { return nil }
+    return holder(of: key)
   }
 }

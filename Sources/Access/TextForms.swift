@@ -60,8 +60,8 @@ package enum Base64URL {
     var bits: UInt32 = 0
     var bitCount = 0
     for character in text.utf8 {
-      guard let value = alphabet.firstIndex(of: character) else { return nil }
-      bits = bits << 6 | UInt32(value)
+      guard let value = value(character) else { return nil }
+      bits = bits << 6 | value
       bitCount += 6
       if bitCount >= 8 {
         bitCount -= 8
@@ -70,5 +70,16 @@ package enum Base64URL {
       bits &= (1 << UInt32(bitCount)) - 1
     }
     return bitCount < 6 && bits == 0 ? bytes : nil
+  }
+
+  private static func value(_ character: UInt8) -> UInt32? {
+    switch character {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
+    case UInt8(ascii: "-"): 62
+    case UInt8(ascii: "_"): 63
+    default: nil
+    }
   }
 }

@@ -5,7 +5,7 @@ package struct MeterSnapshot: Hashable, Sendable {
   /// Sum of the times of those that were worked on.
   package var totalNanoseconds: UInt64 = 0
   /// Those requests by time; see `LatencyBuckets`.
-  var buckets: [UInt64] = Array(repeating: 0, count: LatencyBuckets.count)
+  package var buckets: [UInt64] = Array(repeating: 0, count: LatencyBuckets.count)
 
   package init() {}
 

@@ -15,6 +15,7 @@ package protocol CatalogStore: Sendable {
   /// has no effects beside those on the writer.
   ///
   /// - Throws: What `body` throws; `CatalogStoreError`, also of code `.full`.
+  @discardableResult
   func write<Result: Sendable>(
     _ body: @escaping @Sendable (any CatalogWriter) throws -> Result
   ) async throws -> Result

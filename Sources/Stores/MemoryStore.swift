@@ -12,6 +12,7 @@ package actor MemoryStore: CatalogStore {
     try body(MemoryTransaction(contents: contents, now: clock()))
   }
 
+  @discardableResult
   package func write<Result: Sendable>(
     _ body: @escaping @Sendable (any CatalogWriter) throws -> Result
   ) async throws -> Result {

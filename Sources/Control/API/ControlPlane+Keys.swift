@@ -1,6 +1,7 @@
 internal import Access
 internal import Documents
 internal import Inference
+internal import Resources
 internal import Stores
 
 /// Credentials of an endpoint: `listKeys`, `regenerateKeys`, `token`; and its rollout and mirror report.
@@ -41,6 +42,17 @@ extension ControlPlane {
         "endpoint '\(record.endpoint.name)' has auth_mode '\(record.endpoint.authMode.rawValue)': "
           + (mode == .key ? "only one with 'key' has keys" : "only one with 'aml_token' has tokens of this server"))
     }
+  }
+
+  private func issueToken(for record: EndpointRecord, _ request: ControlRequest) async throws -> ControlResponse {
+    guard let principal = request.principal else { throw ControlError(.unauthenticated, "sign in first") }
+    let token = try await tokens.issue(principal.id, record.endpoint.name, security.access(of: record))
+    return ControlResponse(
+      status: 200,
+      body: [
+        "accessToken": .string(token.accessToken), "expiryTimeUtc": .int(Int(token.expiryTime)),
+        "refreshAfterTimeUtc": .int(Int(token.refreshAfterTime)), "tokenType": .string(token.tokenType),
+      ])
   }
 
   /// Replaces one of the two keys; the other one goes on, so that clients can change over.
