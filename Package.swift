@@ -81,7 +81,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Threads"],
+      name: "Serving", dependencies: ["Access", "Inference", "Pools", "Routing", "Threads"],
       swiftSettings: trusted),
 
     // MARK: Control
@@ -117,7 +117,9 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      dependencies: [
+        "Access", "Backends", "CLinux", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving", "Wire",
+      ],
       swiftSettings: trusted),
 
     .target(

@@ -1,3 +1,4 @@
+package import Access
 internal import Inference
 
 /// What the front door asks and promises of one endpoint of the catalogue, beside where its requests go.
@@ -5,6 +6,8 @@ internal import Inference
 /// A model of a repository has none: anybody may call it, and nothing is counted.
 package final class EndpointPolicy: Sendable {
   package let name: String
+  /// Who may call it.
+  package let access: EndpointAccess
   /// Longest that a call may take, from its arrival; `.zero`: no limit but the caller's.
   package let requestTimeout: Duration
   /// Kept by the control plane over changes of everything else.
@@ -16,10 +19,11 @@ package final class EndpointPolicy: Sendable {
   let timeoutNanoseconds: UInt64
 
   package init(
-    name: String, requestTimeout: Duration = .zero, limiter: RequestLimiter? = nil, saysDeployment: Bool = true,
+    name: String, access: EndpointAccess, requestTimeout: Duration = .zero, limiter: RequestLimiter? = nil, saysDeployment: Bool = true,
     comparesMirror: Bool = false
   ) {
     self.name = name
+    self.access = access
     self.requestTimeout = requestTimeout
     self.limiter = limiter
     self.saysDeployment = saysDeployment

@@ -9,10 +9,8 @@ package import Pools
 package final class ServingDeployment: @unchecked Sendable {
   /// The endpoint, or the model.
   package let name: String
-  /// The model's version.
-  package let version: Int64
-  /// Among the endpoint's deployments; of a repository's model, the version.
-  package let deployment: String
+  /// Its name among the endpoint's deployments; of a repository's model, the version number.
+  package let version: String
   package let pool: ModelPool
   /// As served: shapes of the configuration, with the batch axis in front where the model batches.
   package let signature: ModelSignature
@@ -21,31 +19,46 @@ package final class ServingDeployment: @unchecked Sendable {
   package let labels: [LabelList?]
   package let policy: DeploymentPolicy
   let validator: RequestValidator
-  let deploymentBytes: UnsafeRawBufferPointer
+  let versionBytes: UnsafeRawBufferPointer
 
-  /// - Parameters:
-  ///   - configuration: Completed: `maxBatchSize` is set.
-  ///   - deployment: Nil: the version.
+  /// - Parameter configuration: Completed: `maxBatchSize` is set.
   package init(
-    name: String, version: Int64, deployment: String? = nil, pool: ModelPool, signature: ModelSignature,
-    configuration: ModelConfiguration, labels: [LabelList?], policy: DeploymentPolicy = DeploymentPolicy()
+    name: String, version: String, pool: ModelPool, signature: ModelSignature, configuration: ModelConfiguration,
+    labels: [LabelList?], policy: DeploymentPolicy = DeploymentPolicy()
   ) {
     self.name = name
     self.version = version
-    self.deployment = deployment ?? String(version)
     self.pool = pool
     self.signature = signature
     self.configuration = configuration
     self.labels = labels
     self.policy = policy
     validator = RequestValidator(signature: signature, maxBatchSize: configuration.maxBatchSize ?? 0)
-    let text = self.deployment.utf8
+    let text = version.utf8
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, text.count), alignment: 1)
     bytes.copyBytes(from: text)
-    deploymentBytes = UnsafeRawBufferPointer(rebasing: bytes[..<text.count])
+    versionBytes = UnsafeRawBufferPointer(rebasing: bytes[..<text.count])
   }
 
-  deinit { deploymentBytes.deallocate() }
+  deinit { versionBytes.deallocate() }
+
+  /// The same pool under another policy.
+  package func with(_ policy: DeploymentPolicy) -> ServingDeployment {
+    ServingDeployment(
+      name: name, version: version, pool: pool, signature: signature, configuration: configuration, labels: labels,
+      policy: policy)
+  }
+
+  /// By name, then by version: numbers as numbers, and before other names.
+  package static func inOrder(_ left: ServingDeployment, _ right: ServingDeployment) -> Bool {
+    if left.name != right.name { return left.name < right.name }
+    return switch (Int64(left.version), Int64(right.version)) {
+    case (let left?, let right?): left < right
+    case (_?, nil): true
+    case (nil, _?): false
+    case (nil, nil): left.version < right.version
+    }
+  }
 }
 
 /// A deployment behind an endpoint: what a request that was let in keeps until it is finished, if anything.

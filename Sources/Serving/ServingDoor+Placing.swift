@@ -59,7 +59,7 @@ extension ServingDoor {
         refresh()
         endpoint = routing._withUnsafeGuaranteedRef { $0.index(of: request.pointee.modelName) }
         guard generation != seen else {
-          return .unavailable("model '\(deployment.name)' version \(deployment.deployment) is being unloaded")
+          return .unavailable("model '\(deployment.name)' version \(deployment.version) is being unloaded")
         }
         guard endpoint >= 0 else { return RoutingTable.unknown(request.pointee.modelName) }
         noteRerouted()

@@ -1,3 +1,4 @@
+internal import Access
 package import Inference
 internal import Pools
 internal import Routing
@@ -19,6 +20,9 @@ package final class ServingDoor {
     case accepted
     /// It never left, and is the caller's again. The request's `retryAfterNanoseconds` says when it is worth another try.
     case refused(InferenceError)
+    /// It never left: its credential is one that this door does not know. Have `verificationNeed` seen to, `remember` the
+    /// verdict, and submit again.
+    case needsVerification
   }
 
   /// Requests that found their pool draining and went to a newer snapshot's.
@@ -28,6 +32,7 @@ package final class ServingDoor {
   let admission: Admission
   let mirror: MirrorQueue?
   let shard: Int
+  let credentials: DoorCredentials?
   @exclusivity(unchecked) private(set) var snapshot: ServingSnapshot
   @exclusivity(unchecked) private(set) var generation: UInt64
   // The same by pointers; see `ServingSnapshot.Target`.
@@ -44,12 +49,17 @@ package final class ServingDoor {
 
   /// - Parameters:
   ///   - mirror: Where copies of live requests go; nil: endpoints mirror nothing.
+  ///   - credentials: What this loop knows of credentials; nil: endpoints that ask for one are closed.
   ///   - shard: The loop's number, so that it counts apart from others.
-  package init(board: ServingBoard, admission: Admission, mirror: MirrorQueue? = nil, shard: Int = 0) {
+  package init(
+    board: ServingBoard, admission: Admission, mirror: MirrorQueue? = nil, credentials: DoorCredentials? = nil,
+    shard: Int = 0
+  ) {
     self.board = board
     self.admission = admission
     self.mirror = mirror
     self.shard = shard
+    self.credentials = credentials
     (snapshot, generation) = board.read()
     routing = .passUnretained(snapshot.routing)
     targets = snapshot.targets
@@ -67,7 +77,12 @@ package final class ServingDoor {
   package func submit(_ request: RequestPointer, now: Instant) -> Submission {
     if board.generation != generation { refresh() }
     let endpoint = routing._withUnsafeGuaranteedRef { $0.index(of: request.pointee.modelName) }
-    guard endpoint >= 0 else { return .refused(RoutingTable.unknown(request.pointee.modelName)) }
+    guard endpoint >= 0 else { return refuseUnknown(request) }
+    if let policy = endpoints[endpoint],
+      let closed = policy._withUnsafeGuaranteedRef({ checkAccess(of: request, to: $0) })
+    {
+      return closed
+    }
     do throws(InferenceError) {
       try RequestParameters.check(request)
       try admission.admit()

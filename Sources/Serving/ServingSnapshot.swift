@@ -1,3 +1,4 @@
+package import Access
 internal import Inference
 internal import Pools
 package import Routing
@@ -24,21 +25,28 @@ package final class ServingSnapshot: @unchecked Sendable {
   package let routing: RoutingTable
   /// The targets of the routing table.
   package let deployments: [ServingDeployment]
-  /// By the routing table's endpoints.
-  package let policies: [EndpointPolicy?]
+  /// By the endpoint's name.
+  package let policies: [String: EndpointPolicy]
+  /// What is asked of those who call an endpoint that does not exist, before they are told so; nil: nothing. Where the
+  /// catalogue's endpoints ask for credentials, a stranger must not learn which there are.
+  package let unknownAccess: EndpointAccess?
   private let served: [ServedTarget]
   let targets: UnsafeMutablePointer<Target>
   let endpoints: UnsafeMutablePointer<Unmanaged<EndpointPolicy>?>
 
-  /// - Parameter policies: In the order of `routing.routes`; endpoints past its end have none.
-  package init(routing: RoutingTable, deployments: [ServingDeployment], policies: [EndpointPolicy?] = []) {
+  /// - Parameter policies: By name; endpoints that are not in it have none.
+  package init(
+    routing: RoutingTable, deployments: [ServingDeployment], policies: [String: EndpointPolicy] = [:],
+    unknownAccess: EndpointAccess? = nil
+  ) {
     self.routing = routing
     self.deployments = deployments
-    self.policies = routing.routes.indices.map { $0 < policies.count ? policies[$0] : nil }
+    self.policies = policies
+    self.unknownAccess = unknownAccess
     endpoints = .allocate(capacity: max(1, routing.routes.count))
     var policyOfTarget: [EndpointPolicy?] = Array(repeating: nil, count: deployments.count)
     for (index, endpoint) in routing.routes.enumerated() {
-      let policy = self.policies[index]
+      let policy = policies[endpoint.name]
       (endpoints + index).initialize(to: policy.map { .passUnretained($0) })
       for case .target(let target) in endpoint.deployments.map(\.destination) { policyOfTarget[target] = policy }
     }
@@ -67,7 +75,7 @@ extension ServingSnapshot.Target {
     timeoutNanoseconds = timeout > .zero ? timeout.wholeNanoseconds : .max
     name =
       target.endpoint?.saysDeployment == true
-      ? deployment.deploymentBytes : UnsafeRawBufferPointer(start: nil, count: 0)
+      ? deployment.versionBytes : UnsafeRawBufferPointer(start: nil, count: 0)
     isWatched = target.isWatched
   }
 }

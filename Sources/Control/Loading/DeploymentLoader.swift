@@ -30,6 +30,7 @@ internal struct ModelFile: Sendable {
 
 /// A version that is loaded, and the files that it may go on reading.
 internal struct LoadedDeployment: Sendable {
+  var version: Int64
   var serving: ServingDeployment
   var files: OverrideDirectory?
 }
@@ -149,7 +150,7 @@ package struct DeploymentLoader: Sendable {
       labels: plan.labels)
     file.configuration.defaultModelFilename = filename
     let serving = try start(file, endpoint: plan.configuration.name, deployment: "\(version)", limits: poolLimits)
-    return LoadedDeployment(serving: serving, files: plan.files)
+    return LoadedDeployment(version: version, serving: serving, files: plan.files)
   }
 
   /// Loads a file and starts a pool for it. Blocks until its instances are made and warm.

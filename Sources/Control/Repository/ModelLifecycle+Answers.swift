@@ -18,8 +18,8 @@ package struct IndexEntry: Sendable, Hashable {
 /// What a client may know of a model version before it sends a request.
 package struct ModelMetadataAnswer: Sendable, Hashable {
   package var name: String
-  /// All versions that are ready, lowest first.
-  package var versions: [Int64]
+  /// All versions that are ready, lowest first; of an endpoint, the names of its deployments that are.
+  package var versions: [String]
   package var platform: String
   /// With the batch axis in front, as -1, where the model batches.
   package var inputs: [TensorMetadata]
@@ -29,7 +29,7 @@ package struct ModelMetadataAnswer: Sendable, Hashable {
 /// What one version has done so far.
 package struct ModelStatisticsAnswer: Sendable, Hashable {
   package var name: String
-  package var version: Int64
+  package var version: String
   package var statistics: PoolStatistics
   package var memoryUsage: [MemoryUsage]
 }
@@ -55,7 +55,7 @@ extension ModelLifecycle {
 
   package func metadata(_ model: String, version: String = "") throws(InferenceError) -> ModelMetadataAnswer {
     let (deployment, snapshot) = try deployment(model, version: version)
-    let versions = snapshot.deployments.filter { $0.name == model }.map(\.version).sorted()
+    let versions = snapshot.deployments.filter { $0.name == model }.sorted(by: ServingDeployment.inOrder).map(\.version)
     return ModelMetadataAnswer(
       name: model, versions: versions, platform: deployment.configuration.platform,
       inputs: deployment.signature.inputs, outputs: deployment.signature.outputs)
@@ -84,7 +84,7 @@ extension ModelLifecycle {
       let (chosen, snapshot) = try deployment(model, version: version)
       deployments = version.isEmpty ? snapshot.deployments.filter { $0.name == model } : [chosen]
     }
-    return deployments.sorted { ($0.name, $0.version) < ($1.name, $1.version) }.map {
+    return deployments.sorted(by: ServingDeployment.inOrder).map {
       ModelStatisticsAnswer(
         name: $0.name, version: $0.version, statistics: $0.pool.statistics, memoryUsage: $0.pool.memoryUsage)
     }

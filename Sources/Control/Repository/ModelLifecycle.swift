@@ -154,12 +154,12 @@ package final class ModelLifecycle: Sendable {
         state.lastID += 1
         let id = DeploymentID(number: state.lastID)
         state.deployments[id] = deployment
-        serving[deployment.serving.version] = id
+        serving[deployment.version] = id
       }
       return state.records[model]?.finishLoad(serving) ?? []
     }
     guard isServed else { return false }
-    for deployment in loaded { log.info("ready", ["model": model, "version": "\(deployment.serving.version)"]) }
+    for deployment in loaded { log.info("ready", ["model": model, "version": deployment.serving.version]) }
     return true
   }
 
@@ -180,7 +180,7 @@ package final class ModelLifecycle: Sendable {
           state.records[deployment.name]?.drained(id)
           state.draining -= 1
         }
-        log.info("drained", ["model": deployment.name, "version": "\(deployment.version)", "reason": reason])
+        log.info("drained", ["model": deployment.name, "version": deployment.version, "reason": reason])
         tellIfIdle()
       }
     }
