@@ -72,14 +72,15 @@ extension AutoscaleSettings.Rule {
     return action
   }
 
-  internal func write(to fields: inout FieldWriter) {
+  internal func write(to fields: inout FieldWriter, of settings: AutoscaleSettings) {
     func time(_ seconds: Int) -> String { ISODuration.text(seconds * 1000) }
     fields.put("metric_trigger") { fields in
       fields.put("metric_name", trigger.metricName)
       if fields.form == .cli {
         fields.put("resource", word: trigger.scope)
-      } else if trigger.scope == .endpoint {
-        fields.put("metricResourceUri", "/onlineEndpoints/this")
+      } else {
+        let deployment = trigger.scope == .deployment ? "/deployments/\(settings.deploymentName)" : ""
+        fields.put("metricResourceUri", settings.endpointPath + deployment)
       }
       fields.put("time_grain", time(trigger.timeGrainSeconds))
       fields.put("statistic", word: trigger.statistic)

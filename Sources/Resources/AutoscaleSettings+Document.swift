@@ -65,20 +65,25 @@ extension AutoscaleSettings: Resource {
     }
   }
 
+  internal var endpointPath: String { "/onlineEndpoints/\(endpointName)" }
+
   package func write(to fields: inout FieldWriter) {
     if fields.form == .rest { fields.put("id", fields.status?.id) } else { fields.put("name", name) }
     fields.put("location", fields.status?.location)
     fields.properties { fields in
       if fields.form == .rest {
         fields.put("name", name)
-        fields.put("targetResourceUri", "/onlineEndpoints/\(endpointName)/deployments/\(deploymentName)")
+        fields.put("targetResourceUri", "\(endpointPath)/deployments/\(deploymentName)")
       } else {
         fields.put("endpoint_name", endpointName)
         fields.put("deployment_name", deploymentName)
       }
       fields.put("enabled", enabled)
       let form = fields.form
-      fields.put("profiles", .array(profiles.map { profile in .object(FieldWriter.part(form: form, profile.write)) }))
+      let profiles = profiles.map { profile in
+        Document.object(FieldWriter.part(form: form) { profile.write(to: &$0, of: self) })
+      }
+      fields.put("profiles", .array(profiles))
     }
   }
 }
@@ -141,7 +146,7 @@ extension AutoscaleSettings.Profile {
       days: days, hours: numbers("hours", max: 23), minutes: numbers("minutes", max: 59), timeZone: fields.string("time_zone") ?? "UTC")
   }
 
-  internal func write(to fields: inout FieldWriter) {
+  internal func write(to fields: inout FieldWriter, of settings: AutoscaleSettings) {
     fields.put("name", name)
     // Azure Monitor's REST has these numbers as strings.
     func count(_ value: Int) -> Document { fields.form == .rest ? .string(String(value)) : .int(value) }
@@ -168,7 +173,8 @@ extension AutoscaleSettings.Profile {
     case nil: break
     }
     let form = fields.form
-    fields.put("rules", .array(rules.map { rule in .object(FieldWriter.part(form: form, rule.write)) }))
+    let rules = rules.map { rule in Document.object(FieldWriter.part(form: form) { rule.write(to: &$0, of: settings) }) }
+    fields.put("rules", .array(rules))
   }
 }
 

@@ -2,6 +2,9 @@ internal import Documents
 
 /// What is the same for all parts of one document that is being read.
 internal final class ReadingContext {
+  /// Most findings of one document: a person mends a few, and a hostile file has a hundred thousand.
+  static let maxFindings = 100
+
   let form: Form
   let lines: SourceLines
   /// Absolute.
@@ -17,7 +20,14 @@ internal final class ReadingContext {
     self.names = names
   }
 
+  var isFull: Bool { findings.count > Self.maxFindings }
+
   func note(_ severity: Finding.Severity, at path: DocumentPath, _ message: String) {
+    guard !isFull else { return }
+    guard findings.count < Self.maxFindings else {
+      findings.append(Finding(.error, at: "", "there is more to say; the first \(Self.maxFindings) are told"))
+      return
+    }
     findings.append(Finding(severity, at: path.description, line: lines.line(of: path), message))
   }
 }
@@ -80,6 +90,7 @@ package final class FieldReader {
   /// Says which keys have no meaning. Call it once all are asked for.
   internal func finish() {
     for (key, _) in object where !known.contains(key) && !ignored.contains(key) {
+      guard !context.isFull else { return }
       let nearest = NearestName.of(key, in: known).map { ". Did you mean '\($0)'?" } ?? ", expected one of: \(known.joined(separator: ", "))"
       context.note(.error, at: path.appending(key), "unknown key\(nearest)")
     }

@@ -13,7 +13,7 @@ extension OnlineDeployment: Resource {
     fields.ignoreReadOnly()
     tags = fields.strings("tags")
     guard isREST else {
-      instanceCount = fields.int("instance_count", in: 0...Self.maxInstances)
+      instanceCount = fields.int("instance_count", in: 1...Self.maxInstances)
       if fields.has("identity") { _ = fields.identity() }
       read(fields)
       return
@@ -21,7 +21,7 @@ extension OnlineDeployment: Resource {
     _ = fields.identity()
     instanceCount = fields.object("sku") { sku in
       sku.ignore("name", "tier", "size", "family")
-      return sku.int("capacity", in: 0...Self.maxInstances)
+      return sku.int("capacity", in: 1...Self.maxInstances)
     } ?? nil
     _ = fields.object("properties", { read($0) })
     if !fields.has("properties") { fields.fault("properties", "expected an object, got nothing") }

@@ -5,7 +5,7 @@ package struct Quantity: Hashable, Sendable {
   /// In thousandths of the unit: of a core, of a byte, of a GPU.
   package let thousandths: Int
 
-  /// Most thousandths: 1 Ei of bytes is above it, which no machine has.
+  /// Most thousandths: as bytes some 900 Ti, which no machine has.
   private static let maxThousandths = 1_000_000_000_000_000_000
 
   private static let factors: [String: Double] = [
