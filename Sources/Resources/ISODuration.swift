@@ -25,7 +25,9 @@ package enum ISODuration {
       }
       let lengths: [Character: Int] =
         isTime ? ["H": 3_600_000, "M": 60_000, "S": 1000] : ["W": 7 * 86_400_000, "D": 86_400_000]
-      guard let length = lengths[character], let part = milliseconds(of: number, times: length, mayHaveFraction: character == "S") else {
+      guard let length = lengths[character],
+        let part = milliseconds(of: number, times: length, mayHaveFraction: character == "S")
+      else {
         return nil
       }
       total += part
