@@ -101,7 +101,8 @@ extension ControlPlane {
   private func measure(_ served: Reconciler.Served, at now: Instant) -> AutoscaleDriver.Measurement {
     let pool = served.serving.pool
     let load = pool.load
-    let busy = load.instances.wanted > 0 ? Double(load.instances.busy) / Double(load.instances.wanted) : 0
+    pool.sampleUtilisation(at: now)
+    let busy = min(pool.takeUtilisation(), 1)
     return AutoscaleDriver.Measurement(
       load: DeploymentLoad(
         instances: load.instances.wanted, busyInstances: load.instances.busy, queuedRequests: load.queuedRequests),
