@@ -81,7 +81,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Threads"],
+      name: "Serving", dependencies: ["Access", "Inference", "Pools", "Routing", "Threads"],
       swiftSettings: trusted),
 
     // MARK: Control
@@ -92,16 +92,17 @@ let package = Package(
       name: "SQLiteStore", dependencies: ["Stores", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: common),
     .target(
-      name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Artifacts", dependencies: ["CLinux", "Threads", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
-      name: "Access", dependencies: ["Threads", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Tokens",
       dependencies: [
-        "Access", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Access", "Inference", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: common),
     .target(name: "Scaling", dependencies: ["Inference"], swiftSettings: strict),
@@ -117,7 +118,9 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      dependencies: [
+        "Access", "Backends", "CLinux", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving", "Wire",
+      ],
       swiftSettings: trusted),
 
     .target(
@@ -192,6 +195,16 @@ let package = Package(
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(
+      name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: [
+        "Access", "Inference", "Tokens", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
@@ -221,6 +234,24 @@ let package = Package(
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
+    .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
+    .testTarget(name: "ScalingTests", dependencies: ["Inference", "Scaling"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
+    .target(name: "CFaults", path: "Tests/CFaults"),
+    .target(
+      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .executableTarget(
+      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      path: "Tests/CrashSubject", swiftSettings: common),
+    .target(
+      name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
+      swiftSettings: common),
+    .testTarget(name: "StoresTests", dependencies: ["CatalogStoreConformance", "Stores"], swiftSettings: common),
+    .testTarget(
+      name: "SQLiteStoreTests",
+      dependencies: [
+        "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: common),
   ]
 )
