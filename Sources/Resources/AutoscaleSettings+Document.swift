@@ -136,8 +136,9 @@ extension AutoscaleSettings.Profile {
       _ = fields.choice("frequency", of: Frequency.self)
       // REST has the times one level further down.
       guard fields.form == .rest else { return AutoscaleSettings.Schedule.recurrence(readTimes(fields)) }
-      return .recurrence(
-        fields.object("schedule", readTimes) ?? AutoscaleSettings.Recurrence(days: [], hours: [], minutes: []))
+      if !fields.has("schedule") { fields.fault("schedule", "expected days, hours and minutes, got nothing") }
+      let none = AutoscaleSettings.Recurrence(days: [], hours: [], minutes: [])
+      return .recurrence(fields.object("schedule", readTimes) ?? none)
     }
     if fixed != nil && recurrence != nil { fields.fault("recurrence", "expected fixed_date or recurrence, got both") }
     schedule = fixed ?? recurrence
@@ -218,8 +219,7 @@ extension FieldReader {
     if let seconds = value.string.flatMap(ScaleText.seconds), range.contains(seconds) { return seconds }
     expect(
       "a duration of \(ISODuration.text(range.lowerBound * 1000)) to "
-        + "\(ISODuration.text(range.upperBound * 1000)) such as "
-        + "'PT5M' or '5m'",
+        + "\(ISODuration.text(range.upperBound * 1000)) such as 'PT5M' or '5m'",
       key, rest: nil, got: value)
     return nil
   }

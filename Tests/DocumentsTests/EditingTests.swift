@@ -78,7 +78,11 @@ private func refusal(_ edit: () throws -> DocumentEdit) -> String {
     var source = try SourceDocument(yaml: "a: 1\nlist:\n  - x\n  - y\n")
     try source.apply(DocumentEdit(set: "a=2"))
     try source.apply(DocumentEdit(remove: ["list", "0"]))
-    #expect(source.lines.line(of: DocumentPath([.key("a")])) == 1)  // Of the whole.
+    try source.apply(DocumentEdit(set: "new.b=1"), addsParents: true)
+    #expect(source.lines.line(of: DocumentPath([.key("a")])) == nil)
+    #expect(source.lines.line(of: DocumentPath([.key("list"), .index(0)])) == nil)
+    #expect(source.lines.line(of: DocumentPath([.key("new"), .key("b"), .key("c")])) == nil)
+    #expect(source.lines.line(of: DocumentPath([.key("new")])) == 1)  // Of the whole.
     #expect(source.lines.spelling(at: DocumentPath([.key("a")])) == nil)
     #expect(source.lines.spelling(at: DocumentPath([.key("list"), .index(0)])) == nil)
   }
