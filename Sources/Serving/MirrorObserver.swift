@@ -16,6 +16,8 @@ package struct MirroredPair: ~Copyable {
   }
 
   package let endpoint: String
+  /// What the caller called its request; mostly empty.
+  package let requestID: UnsafeRawBufferPointer
   package let liveDeployment: String
   package let shadowDeployment: String
   /// What the caller got, as tensors: before classes were made of them.

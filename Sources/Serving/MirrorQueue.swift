@@ -271,7 +271,8 @@ package final class MirrorQueue: @unchecked Sendable {
       let outputs = copy.request.pointee.outputs
       observer.observe(
         MirroredPair(
-          endpoint: copy.live.deployment.name, liveDeployment: copy.live.deployment.version,
+          endpoint: copy.live.deployment.name, requestID: copy.request.pointee.id,
+          liveDeployment: copy.live.deployment.version,
           shadowDeployment: copy.shadow.deployment.version, live: UnsafeBufferPointer(note.pointee.outputs),
           shadow: copy.request.pointee.failure.map { .failure($0) } ?? .outputs(UnsafeBufferPointer(outputs))))
       compared.wrappingAdd(1, ordering: .relaxed)

@@ -1,4 +1,4 @@
-package import Access
+internal import Access
 internal import EventLoops
 internal import Inference
 internal import Serving
