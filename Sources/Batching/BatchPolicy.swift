@@ -22,6 +22,9 @@ package struct BatchPolicy: Hashable, Sendable {
   package var maxQueuedRequests: Int
   /// Most requests in one batch; nil: as many as its rows allow. At least 1.
   package var maxBatchRequests: Int?
+  /// Deadlines less than so far apart count as one: several threads bring requests a little out of order, and to sort those
+  /// gains nobody anything.
+  package var deadlineGrainNanoseconds: UInt64 = 1_000_000
   /// How many priorities there are, 1 the most urgent; 0: all requests are equal. At most 255.
   package var priorityLevels: Int
   /// The priority of a request that names none.

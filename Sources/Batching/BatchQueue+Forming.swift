@@ -27,9 +27,9 @@ extension BatchQueue {
   /// before ready, so that no line starves.
   private func chooseLine(at now: Instant, flush: Bool) -> (line: Int32, isDue: Bool)? {
     guard !live.isEmpty else { return (entries[Int(delayed.first)].line, true) }
-    let next = flows[flows.first].live.first
+    let next = isPlain ? live.first : flows[flows.first].live.first
     guard waitsForCompany, !flush else { return (entries[Int(next)].line, flush) }
-    if flows.active.count > 1 {
+    if !isPlain {
       if isOverdue(next, at: now) { return (entries[Int(next)].line, true) }
       if lines[Int(entries[Int(next)].line)].isReady { return (entries[Int(next)].line, false) }
     }
@@ -53,7 +53,7 @@ extension BatchQueue {
     let prefix = countPrefix(of: line, isDue: isDue, at: now, isCancelled: isCancelled, into: &batch)
     if let cause = prefix.cause {
       batch.cause = cause
-      for position in 0..<prefix.requests { take(walk.picked[position], into: &batch) }
+      takePrefix(of: line, prefix.requests, into: &batch)
     }
     if hasRoomForDelayed(line, prefix.cause) {
       if batch.tokens.isEmpty { batch.cause = .free }
@@ -105,7 +105,7 @@ extension BatchQueue {
       }
       rows = next
       requests += 1
-      walk.picked.append(current)
+      if !isPlain { walk.picked.append(current) }
       if policy.preferredRows.contains(rows) {
         best = Prefix(requests: requests, cause: rows == largest ? .full : .preferred)
       }
@@ -139,8 +139,25 @@ extension BatchQueue {
     }
   }
 
+  /// Takes what the walk has measured, from the callers' shares.
+  private mutating func takePrefix(of line: Int32, _ count: Int, into batch: inout FormedBatch) {
+    guard isPlain else {
+      for position in 0..<count {
+        let slot = walk.picked[position]
+        flows.charge(entries[Int(slot)].flow, rows: entries[Int(slot)].rows, last: entries[Int(slot)].rows)
+        take(slot, into: &batch)
+      }
+      return
+    }
+    var before = 0
+    for _ in 0..<count {
+      before = batch.rows
+      take(lines[Int(line)].live.first, into: &batch)
+    }
+    flows.charge(plainFlow, rows: batch.rows, last: batch.rows - before)
+  }
+
   private mutating func take(_ slot: Int32, into batch: inout FormedBatch) {
-    if !entries[Int(slot)].isDelayed { flows.charge(entries[Int(slot)].flow, rows: entries[Int(slot)].rows) }
     let entry = remove(slot)
     batch.tokens.append(entry.token)
     batch.rows += entry.rows

@@ -21,13 +21,17 @@ package import Inference
 ///                                    nothing else waits, or to fill a batch
 /// ```
 ///
+/// As long as all that wait are of one caller and priority and came in the order of their deadlines, the queue is *plain*:
+/// it keeps a list a line and no lanes. The first request that is out of this order has them made, and the next that finds
+/// nobody waiting makes the queue plain again.
+///
 /// **Full.** A newcomer takes the place of the last in the order where that has a lower priority, or belongs to a caller
 /// that has more than twice as many waiting; else it is refused.
 ///
 /// Requests are tokens. Those cancelled or past their time are found where a batch forms (or, while an instance waits
 /// for company, when the time comes) and given out as removals. There is no clock and no lock inside. A request costs
 /// constant time; logarithmic in the queue's length if it overtakes many, or can time out while `maxQueueDelay` is over
-/// zero; and a step for each other caller that waits.
+/// zero; and, unless the queue is plain, a step for each other caller that waits.
 package struct BatchQueue: Sendable {
   /// The deadline of a request that has none, from its arrival on, as far as the order goes; and of one with a later one.
   package static let patience = Duration.seconds(10)
@@ -39,7 +43,8 @@ package struct BatchQueue: Sendable {
   var lines: [Line] = []
   var lanes: [Lane] = []
   var flows: Flows
-  // One slot an entry: by arrival over all lines, in its flow, in its lane, and among the delayed of its line.
+  // One slot an entry: by arrival over all lines; in its line, if it is delayed or the queue is plain; else in its flow and
+  // in its lane.
   var byAge = Links()
   var byFlow = SortedLinks()
   var byLane = SortedLinks()
@@ -51,6 +56,11 @@ package struct BatchQueue: Sendable {
   var ready = Ends()
   var timeouts = TimeoutHeap()
   var walk = LineWalk()
+  private(set) var isPlain = true
+  /// The flow of all that wait while the queue is plain.
+  private(set) var plainFlow: Int32 = -1
+  /// The greatest key of those that wait, or greater.
+  private var lastKey: UInt64 = 0
 
   private var freeEntries: [Int32] = []
   private var freeLines: [Int32] = []
@@ -68,6 +78,8 @@ package struct BatchQueue: Sendable {
     var line: Int32 = -1
     var lane: Int32 = -1
     var flow: Int32 = -1
+    /// Its place in its flow: the instant at which it stops waiting, as far as the order goes.
+    var key: UInt64 = 0
     var isDelayed = false
     /// Grows whenever the slot is vacated.
     var generation: UInt32 = 0
@@ -76,7 +88,8 @@ package struct BatchQueue: Sendable {
   /// The waiting requests of one shape.
   struct Line: Sendable {
     var key: UInt64
-    /// Those that have not timed out are in its lanes.
+    /// Those that have not timed out, while the queue is plain. Otherwise they are in its lanes.
+    var live = Ends()
     var firstLane: Int32 = -1
     var latestLane: Int32 = -1
     var delayed = Ends()
@@ -135,11 +148,13 @@ package struct BatchQueue: Sendable {
     let flow = flows.flow(Flows.Key(level: policy.level(of: priority), caller: caller))
     var admission = Admission.queued
     if count >= min(limit, policy.maxQueuedRequests) {
+      if isPlain, flow == plainFlow || live.isEmpty { return .full }
+      makeOrdered()
       guard let displaced = makeRoom(for: flow) else { return .full }
       admission = .displaced(displaced)
     }
     let line = line(for: shapeKey)
-    let lane = lane(of: line, flow)
+    let key = key(at: now, deadline, flow)
     let slot = vacantSlot()
     entries[Int(slot)].token = token
     entries[Int(slot)].rows = rows
@@ -147,15 +162,11 @@ package struct BatchQueue: Sendable {
     entries[Int(slot)].timeout = timeout
     entries[Int(slot)].deadline = deadline
     entries[Int(slot)].line = line
-    entries[Int(slot)].lane = lane
-    entries[Int(slot)].flow = flow
+    entries[Int(slot)].key = key
     entries[Int(slot)].isDelayed = false
-    latestArrival = max(latestArrival, now)
-    let key = min(deadline, latestArrival.advanced(byNanoseconds: Self.patienceNanoseconds)).nanoseconds
     byAge.append(slot, to: &live)
-    flows.noteArrival(flow)
-    byFlow.insert(slot, key: key, into: &flows[flow].live)
-    let isLast = byLane.insert(slot, key: key, into: &lanes[Int(lane)].live)
+    var isLast = true
+    if isPlain { byLine.append(slot, to: &lines[Int(line)].live) } else { isLast = insert(slot, line, flow) }
     lines[Int(line)].liveRows += rows
     lines[Int(line)].liveCount += 1
     count += 1
@@ -168,11 +179,53 @@ package struct BatchQueue: Sendable {
 
   private static let patienceNanoseconds = patience.wholeNanoseconds
 
+  /// The key of a newcomer; with it the queue has become plain or stopped being so, if it had to.
+  private mutating func key(at now: Instant, _ deadline: Instant, _ flow: Int32) -> UInt64 {
+    latestArrival = max(latestArrival, now)
+    var key = min(deadline, latestArrival.advanced(byNanoseconds: Self.patienceNanoseconds)).nanoseconds
+    if live.isEmpty {
+      isPlain = true
+      plainFlow = flow
+      flows.begin(flow)
+      lastKey = key
+      return key
+    }
+    if key < lastKey, lastKey - key <= policy.deadlineGrainNanoseconds { key = lastKey }
+    if isPlain, flow != plainFlow || key < lastKey { makeOrdered() }
+    lastKey = max(lastKey, key)
+    return key
+  }
+
+  /// Gives all that wait their lanes. It costs a step for each, but each is met once: it came while the queue was plain.
+  private mutating func makeOrdered() {
+    guard isPlain else { return }
+    isPlain = false
+    var slot = live.first
+    while slot >= 0 {
+      lines[Int(entries[Int(slot)].line)].live = Ends()
+      _ = insert(slot, entries[Int(slot)].line, plainFlow)
+      slot = byAge.slot(after: slot)
+    }
+  }
+
+  /// Puts an entry in its flow and its lane.
+  ///
+  /// - Returns: Whether it is the last of its lane.
+  private mutating func insert(_ slot: Int32, _ line: Int32, _ flow: Int32) -> Bool {
+    let lane = lane(of: line, flow)
+    let key = entries[Int(slot)].key
+    entries[Int(slot)].lane = lane
+    entries[Int(slot)].flow = flow
+    flows.noteArrival(flow)
+    byFlow.insert(slot, key: key, into: &flows[flow].live)
+    return byLane.insert(slot, key: key, into: &lanes[Int(lane)].live)
+  }
+
   /// A line whose sums reach a preferred size is ready. Where the newcomer is not the last they have changed throughout.
   private mutating func noteArrival(in line: Int32, isLast: Bool) {
     if isFull(line) || policy.preferredRows.contains(lines[Int(line)].liveRows) {
       markReady(line)
-    } else if !isLast || lanes[Int(lines[Int(line)].firstLane)].next >= 0, !lines[Int(line)].isReady {
+    } else if !isPlain, !isLast || lanes[Int(lines[Int(line)].firstLane)].next >= 0, !lines[Int(line)].isReady {
       refreshReadiness(of: line)
     }
   }
@@ -312,9 +365,13 @@ package struct BatchQueue: Sendable {
       byLine.remove(slot, from: &lines[line].delayed)
     } else {
       byAge.remove(slot, from: &live)
-      byFlow.remove(slot, from: &flows[entry.flow].live)
-      byLane.remove(slot, from: &lanes[Int(entry.lane)].live)
-      flows.noteDeparture(entry.flow)
+      if isPlain {
+        byLine.remove(slot, from: &lines[line].live)
+      } else {
+        byFlow.remove(slot, from: &flows[entry.flow].live)
+        byLane.remove(slot, from: &lanes[Int(entry.lane)].live)
+        flows.noteDeparture(entry.flow)
+      }
       lines[line].liveRows -= entry.rows
       lines[line].liveCount -= 1
     }

@@ -104,11 +104,18 @@ struct Flows: Sendable {
     flows[Int(flow)].place = -1
   }
 
-  /// Takes so many rows from a flow's share.
-  mutating func charge(_ flow: Int32, rows: Int) {
+  /// Takes so many rows from a flow's share, the last request's among them.
+  mutating func charge(_ flow: Int32, rows: Int, last: Int) {
     let level = Int(flows[Int(flow)].key.level)
-    levels[level].virtualTime = max(levels[level].virtualTime, flows[Int(flow)].virtualTime)
-    flows[Int(flow)].virtualTime &+= UInt64(rows)
+    let end = flows[Int(flow)].virtualTime &+ UInt64(rows)
+    levels[level].virtualTime = max(levels[level].virtualTime, end &- UInt64(last))
+    flows[Int(flow)].virtualTime = end
+  }
+
+  /// Brings a flow up to its priority's time, when it is the only one in which somebody waits.
+  mutating func begin(_ flow: Int32) {
+    let level = Int(flows[Int(flow)].key.level)
+    flows[Int(flow)].virtualTime = max(flows[Int(flow)].virtualTime, levels[level].virtualTime)
   }
 
   /// Whether one flow goes before another; `extra` is what either has been given in a batch that is being formed.

@@ -11,12 +11,18 @@ struct LineWalk: Sendable {
 
   var cursors: [Cursor] = []
   var current = -1
+  /// Where the walk is in a plain queue.
+  var next: Int32 = -1
   /// The requests of the batch that is being formed.
   var picked: [Int32] = []
 }
 
 extension BatchQueue {
   mutating func beginWalk(along line: Int32) {
+    if isPlain {
+      walk.next = lines[Int(line)].live.first
+      return
+    }
     walk.cursors.removeAll(keepingCapacity: true)
     walk.picked.removeAll(keepingCapacity: true)
     walk.current = -1
@@ -33,6 +39,15 @@ extension BatchQueue {
   ///
   /// - Parameter rows: What the slot given out before takes from its caller's share; 0 if it does not run.
   mutating func nextInWalk(charging rows: Int) -> Int32 {
+    if isPlain {
+      let slot = walk.next
+      if slot >= 0 { walk.next = byLine.slot(after: slot) }
+      return slot
+    }
+    return nextInTurn(charging: rows)
+  }
+
+  private mutating func nextInTurn(charging rows: Int) -> Int32 {
     if walk.current >= 0 {
       walk.cursors[walk.current].given &+= UInt64(rows)
       if walk.cursors[walk.current].slot < 0 {

@@ -61,9 +61,11 @@ private struct Simulation {
     dynamic.priorityLevels = [0, 0, 1, 3].randomElement(using: &random)!
     dynamic.defaultPriorityLevel = 2
     callers = [1, 1, 3, 100].randomElement(using: &random)!
-    policy = BatchPolicy(
+    var policy = BatchPolicy(
       maxBatchSize: maxRows, dynamicBatching: Int.random(in: 0..<8, using: &random) > 0 ? dynamic : nil,
       queueLimit: 40, maxBatchRequests: Bool.random(using: &random) ? Int.random(in: 1...8, using: &random) : nil)
+    policy.deadlineGrainNanoseconds = 0
+    self.policy = policy
     queue = BatchQueue(policy: policy)
     busyUntil = Array(repeating: 0, count: Int.random(in: 1...4, using: &random))
   }

@@ -12,7 +12,8 @@ struct Script {
 
   init(
     max: Int = 8, preferred: [Int] = [], delay: UInt64 = 0, isDynamic: Bool = true, queueLimit: Int = 1000,
-    policy: QueuePolicy = QueuePolicy(), priorities: Int = 0, defaultPriority: Int = 0, maxRequests: Int? = nil
+    policy: QueuePolicy = QueuePolicy(), priorities: Int = 0, defaultPriority: Int = 0, maxRequests: Int? = nil,
+    grain: UInt64 = 0
   ) {
     var dynamic = DynamicBatching()
     dynamic.preferredBatchSizes = preferred
@@ -20,10 +21,11 @@ struct Script {
     dynamic.queuePolicy = policy
     dynamic.priorityLevels = priorities
     dynamic.defaultPriorityLevel = defaultPriority
-    queue = BatchQueue(
-      policy: BatchPolicy(
-        maxBatchSize: max, dynamicBatching: isDynamic ? dynamic : nil, queueLimit: queueLimit,
-        maxBatchRequests: maxRequests))
+    var batching = BatchPolicy(
+      maxBatchSize: max, dynamicBatching: isDynamic ? dynamic : nil, queueLimit: queueLimit,
+      maxBatchRequests: maxRequests)
+    batching.deadlineGrainNanoseconds = grain
+    queue = BatchQueue(policy: batching)
   }
 
   mutating func add(

@@ -29,6 +29,15 @@ import Testing
   #expect(script.drain() == [3, 2, 5, 1, 4])
 }
 
+@Test func `deadlines that are close together count as one`() {
+  var script = Script(max: 1, grain: 100_000)
+  script.add(1, deadline: 1000)
+  script.add(2, deadline: 900)
+  script.add(3, deadline: 899)
+  script.add(4, deadline: 950)
+  #expect(script.drain() == [3, 1, 2, 4])
+}
+
 @Test func `nobody without a deadline is overtaken for ever`() {
   var script = Script(max: 1)
   script.add(1, at: 0)
