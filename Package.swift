@@ -239,9 +239,9 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
     .target(name: "CFaults", path: "Tests/CFaults"),
     .target(
-      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+      name: "CrashTesting", dependencies: ["Artifacts", "Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
     .executableTarget(
-      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      name: "CrashSubject", dependencies: ["Artifacts", "CFaults", "CrashTesting", "SQLiteStore", "Stores"],
       path: "Tests/CrashSubject", swiftSettings: common),
     .target(
       name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
@@ -253,5 +253,7 @@ let package = Package(
         "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: common),
+    .testTarget(
+      name: "ArtifactsTests", dependencies: ["Artifacts", "CrashSubject", "CrashTesting"], swiftSettings: common),
   ]
 )
