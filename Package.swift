@@ -97,7 +97,7 @@ let package = Package(
       name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
-      name: "Access", dependencies: ["Threads", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Tokens",
@@ -125,7 +125,7 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Backends", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Telemetry", "Threads", "Wire",
+        "Access", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -196,6 +196,8 @@ let package = Package(
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(
+      name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
@@ -226,8 +228,27 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Backends", "Control", "Gateway", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Threads",
+        "Backends", "Gateway", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving", "Telemetry", "Threads",
       ], swiftSettings: trusted),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
+    .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
+    .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
+    .target(name: "CFaults", path: "Tests/CFaults"),
+    .target(
+      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .executableTarget(
+      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      path: "Tests/CrashSubject", swiftSettings: common),
+    .target(
+      name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
+      swiftSettings: common),
+    .testTarget(name: "StoresTests", dependencies: ["CatalogStoreConformance", "Stores"], swiftSettings: common),
+    .testTarget(
+      name: "SQLiteStoreTests",
+      dependencies: [
+        "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: common),
   ]
 )
