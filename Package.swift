@@ -125,12 +125,13 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads",
+        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
       ],
       swiftSettings: trusted),

@@ -12,14 +12,19 @@ package final class GatewayRequest: @unchecked Sendable {
   package let pointer: RequestPointer
   private let arena: UnsafeMutablePointer<Arena>
   private let mailbox: ReplyMailbox
+  /// The lane of the door whose mailbox this is.
+  let lane: Int
+  /// The task that waits for the answer. Touched by the lane's thread only.
+  var waiting: CheckedContinuation<DoorLane.Submission, Never>?
   private var bodies: [ReceivedBody] = []
   private var buffers: [TensorBuffer] = []
 
   /// - Parameters:
   ///   - mailbox: Where the answered request is posted.
   ///   - arenaBytes: Most bytes that names, shapes and classes may take.
-  package init(mailbox: ReplyMailbox, arenaBytes: Int = 64 << 20) {
+  package init(mailbox: ReplyMailbox, lane: Int = 0, arenaBytes: Int = 64 << 20) {
     self.mailbox = mailbox
+    self.lane = lane
     arena = .allocate(capacity: 1)
     arena.initialize(to: Arena(keepBytes: 2048, limitBytes: arenaBytes))
     pointer = .allocate(capacity: 1)
