@@ -125,7 +125,7 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads",
+        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),

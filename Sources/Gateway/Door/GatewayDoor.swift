@@ -78,6 +78,9 @@ package final class GatewayDoor: Sendable {
     return outcome
   }
 
+  /// Takes a request back as far as it can be: whoever waits for it hears of it.
+  package func cancel(_ request: GatewayRequest) { lanes[request.lane].cancel(request) }
+
   /// Says that what is served has changed, so that idle lanes keep nothing alive.
   package func stateChanged() {
     for lane in lanes { lane.stateChanged() }

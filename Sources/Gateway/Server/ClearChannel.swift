@@ -28,7 +28,7 @@ struct ClearChannel: ServerChildChannel {
     channel.eventLoop.makeCompletedFuture {
       let promise = channel.eventLoop.makePromise(of: Connection.self)
       try channel.pipeline.syncOperations.addHandler(
-        PrefaceHandler { [http1, http2] isHTTP2 in
+        PrefaceHandler(timeout: http2.configuration.idleTimeout) { [http1, http2] isHTTP2 in
           let ready =
             isHTTP2
             ? http2.setup(channel: channel, logger: logger).map { Connection.http2($0) }
@@ -59,15 +59,28 @@ final class PrefaceHandler: ChannelInboundHandler, RemovableChannelHandler {
   /// RFC 9113, section 3.4. No method of HTTP/1.1 begins with its first four bytes.
   private static let preface = Array("PRI * HTTP/2.0".utf8)
 
+  private let timeout: Duration?
   private let decide: (Bool) -> EventLoopFuture<Void>
   private let gone: () -> Void
+  private var timer: Scheduled<Void>?
   private var held: [ByteBuffer] = []
   private var first: [UInt8] = []
   private var isDecided = false
 
-  init(decide: @escaping (Bool) -> EventLoopFuture<Void>, gone: @escaping () -> Void) {
+  /// - Parameters:
+  ///   - timeout: How long a connection may say nothing.
+  ///   - decide: Makes the pipeline of HTTP/2 if it is given true, else that of HTTP/1.1.
+  ///   - gone: The connection ended before it could be told.
+  init(timeout: Duration?, decide: @escaping (Bool) -> EventLoopFuture<Void>, gone: @escaping () -> Void) {
+    self.timeout = timeout
     self.decide = decide
     self.gone = gone
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    guard let timeout else { return }
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    timer = context.eventLoop.scheduleTask(in: TimeAmount(timeout)) { bound.value.close(promise: nil) }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -78,6 +91,7 @@ final class PrefaceHandler: ChannelInboundHandler, RemovableChannelHandler {
     let isPreface = first.elementsEqual(PrefaceHandler.preface.prefix(first.count))
     guard !isPreface || first.count == PrefaceHandler.preface.count else { return }
     isDecided = true
+    timer?.cancel()
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     decide(isPreface).whenComplete { _ in
       let (me, context) = bound.value
@@ -94,6 +108,7 @@ final class PrefaceHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    timer?.cancel()
     if !isDecided {
       isDecided = true
       gone()

@@ -115,4 +115,11 @@ extension Response {
       status: status, headers: headers.merging([.contentType: "application/json"]),
       body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
   }
+
+  /// An answer of plain text.
+  static func text(_ status: HTTPResponse.Status, _ text: String) -> Response {
+    Response(
+      status: status, headers: [.contentType: "text/plain; charset=utf-8"],
+      body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+  }
 }
