@@ -35,6 +35,8 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
   ],
   targets: [
     // MARK: C
@@ -126,11 +128,14 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "Control", "Documents", "EventLoops", "Inference", "Resources", "Serving", "Telemetry", "Threads",
-        .product(name: "Hummingbird", package: "hummingbird"),
+        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
       ],
       swiftSettings: trusted),
 
@@ -232,6 +237,11 @@ let package = Package(
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Backends", "Gateway", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving", "Telemetry", "Threads",
+      ], swiftSettings: trusted),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
