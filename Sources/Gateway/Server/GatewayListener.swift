@@ -22,6 +22,8 @@ package struct GatewayListener: Sendable {
   }
 
   package var host: String
+  /// A Unix socket in place of host and port.
+  package var unixPath: String?
   /// 0: any that is free.
   package var port: Int
   package var tls: TLS?
@@ -32,5 +34,10 @@ package struct GatewayListener: Sendable {
     self.port = port
     self.tls = tls
     self.planes = planes
+  }
+
+  package init(unixPath: String, planes: Set<Plane>) {
+    self.init(host: "", port: 0, planes: planes)
+    self.unixPath = unixPath
   }
 }
