@@ -142,9 +142,11 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
-        "Telemetry", "Threads", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Artifacts", "Control", "Documents", "GRPC", "HTTP2", "Inference", "LoadTesting",
+        "ONNXBackend", "Pools", "Resources", "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: common),
 
