@@ -221,6 +221,8 @@ let package = Package(
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
+    .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
   ]
 )
