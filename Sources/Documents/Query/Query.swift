@@ -11,7 +11,7 @@ package struct Query: Sendable {
     /// How deep its expressions may be nested; a chain of words counts its links.
     package static let depth = 256
     /// How many expressions may be evaluated, and elements copied, for one answer.
-    package static let steps = 10_000_000
+    package static let steps = 1_000_000
   }
 
   private let expression: QueryExpression

@@ -4,7 +4,7 @@ package struct QueryError: Error, Hashable, CustomStringConvertible {
   /// Where in the text, in characters from its begin. Nil for what only shows when the query meets a document.
   package let position: Int?
 
-  init(_ message: String, at position: Int? = nil) {
+  package init(_ message: String, at position: Int? = nil) {
     self.message = message
     self.position = position
   }

@@ -29,7 +29,7 @@ actor ControlClient {
 
   /// Runs work with a client, and closes it after.
   static func with<Result: Sendable>(
-    _ session: Session, _ work: @Sendable (ControlClient) async throws -> Result
+    _ session: Session, _ work: (ControlClient) async throws -> Result
   ) async throws -> Result {
     let client = try ControlClient(session)
     do {
