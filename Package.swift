@@ -95,7 +95,7 @@ let package = Package(
       name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
-      name: "Access", dependencies: ["Threads", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Tokens",
@@ -195,6 +195,8 @@ let package = Package(
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(
+      name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
@@ -224,6 +226,23 @@ let package = Package(
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
+    .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
+    .target(name: "CFaults", path: "Tests/CFaults"),
+    .target(
+      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .executableTarget(
+      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      path: "Tests/CrashSubject", swiftSettings: common),
+    .target(
+      name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
+      swiftSettings: common),
+    .testTarget(name: "StoresTests", dependencies: ["CatalogStoreConformance", "Stores"], swiftSettings: common),
+    .testTarget(
+      name: "SQLiteStoreTests",
+      dependencies: [
+        "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: common),
   ]
 )

@@ -20,13 +20,19 @@ package struct BatchPolicy: Hashable, Sendable {
   package var allowsTimeoutOverride: Bool
   /// Most requests waiting. One past it is refused, not delayed.
   package var maxQueuedRequests: Int
+  /// Most requests in one batch; nil: as many as its rows allow. At least 1.
+  package var maxBatchRequests: Int?
 
   /// - Parameters:
   ///   - maxBatchSize: As resolved from the configuration and the model; 0: the model does not batch.
   ///   - queueLimit: Most requests waiting where the configuration does not say.
-  package init(maxBatchSize: Int, dynamicBatching: DynamicBatching?, queueLimit: Int) {
+  ///   - maxQueueWait: Longest time in the queue, whatever the configuration says; a request that waited longer fails.
+  package init(
+    maxBatchSize: Int, dynamicBatching: DynamicBatching?, queueLimit: Int, maxBatchRequests: Int? = nil,
+    maxQueueWait: Duration? = nil
+  ) {
     let batching = dynamicBatching ?? DynamicBatching()
-    joinsRequests = maxBatchSize > 1 && dynamicBatching != nil
+    joinsRequests = maxBatchSize > 1 && dynamicBatching != nil && maxBatchRequests ?? .max > 1
     maxBatchRows = max(maxBatchSize, 1)
     let limit = maxBatchRows
     let preferred = Set(batching.preferredBatchSizes.filter { (1...limit).contains($0) }).sorted()
@@ -38,6 +44,11 @@ package struct BatchPolicy: Hashable, Sendable {
       queue.defaultTimeoutMicroseconds == 0 ? nil : Self.nanoseconds(queue.defaultTimeoutMicroseconds)
     allowsTimeoutOverride = queue.allowTimeoutOverride
     maxQueuedRequests = queue.maxQueueSize > 0 ? min(queue.maxQueueSize, queueLimit) : queueLimit
+    self.maxBatchRequests = maxBatchRequests.map { max($0, 1) }
+    if let maxQueueWait {
+      timeoutAction = .reject
+      defaultTimeoutNanoseconds = min(defaultTimeoutNanoseconds ?? .max, maxQueueWait.wholeNanoseconds)
+    }
   }
 
   /// When a request that enters the queue at `now` has waited too long.

@@ -96,7 +96,7 @@ extension BatchQueue {
       if policy.preferredRows.contains(rows) {
         best = Prefix(requests: requests, cause: rows == largest ? .full : .preferred)
       }
-      if !policy.joinsRequests || rows == policy.maxBatchRows {
+      if !policy.joinsRequests || rows == policy.maxBatchRows || requests == policy.maxBatchRequests {
         isFull = true
         break
       }
@@ -118,7 +118,9 @@ extension BatchQueue {
       let current = slot
       slot = byLine.slot(after: current)
       if retire(current, at: now, isCancelled: isCancelled, into: &batch) { continue }
-      guard batch.rows + entries[Int(current)].rows <= policy.maxBatchRows else { return }
+      guard batch.rows + entries[Int(current)].rows <= policy.maxBatchRows,
+        batch.tokens.count < policy.maxBatchRequests ?? .max
+      else { return }
       take(current, into: &batch)
       if !policy.joinsRequests { return }
     }
@@ -161,6 +163,28 @@ extension BatchQueue {
     batch.removed.append(.init(token: entry.token, reason: reason, enqueued: entry.enqueued))
   }
 
+  /// Takes out what has waited too long without an instance that looks, from the oldest to the first that may wait on.
+  ///
+  /// For queues in which all wait equally long; one that may not, behind one that may, is found later.
+  ///
+  /// - Parameter batch: Its `removed` is emptied, then filled.
+  /// - Returns: When to look again.
+  package mutating func removeOverdue(
+    at now: Instant, isCancelled: (UInt) -> Bool, into batch: inout FormedBatch
+  ) -> Instant {
+    batch.clear()
+    while !live.isEmpty {
+      let slot = live.first
+      let line = entries[Int(slot)].line
+      guard retire(slot, at: now, isCancelled: isCancelled, into: &batch) else {
+        return min(entries[Int(slot)].timeout, entries[Int(slot)].deadline)
+      }
+      if waitsForCompany { refreshReadiness(of: line) }
+      removeLineIfEmpty(line)
+    }
+    return .never
+  }
+
   private mutating func removeTimedOut(at now: Instant, into batch: inout FormedBatch) {
     while let earliest = timeouts.earliest {
       let slot = earliest.slot
@@ -178,7 +202,7 @@ extension BatchQueue {
   /// Counts the front of a line again after some of it left. A line that holds the largest preferred size is ready
   /// whatever its sums are, so the walk is shorter than one batch.
   private mutating func refreshReadiness(of line: Int32) {
-    var isReady = lines[Int(line)].liveRows >= largestPreferred
+    var isReady = isFull(line)
     var rows = 0
     var slot = isReady || policy.preferredRows.count == 1 ? -1 : lines[Int(line)].live.first
     while slot >= 0, !isReady {

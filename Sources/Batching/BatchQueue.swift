@@ -58,6 +58,7 @@ package struct BatchQueue: Sendable {
     var live = Ends()
     var delayed = Ends()
     var liveRows = 0
+    var liveCount = 0
     var isReady = false
     var isEmpty: Bool { live.isEmpty && delayed.isEmpty }
   }
@@ -100,10 +101,10 @@ package struct BatchQueue: Sendable {
     byAge.append(slot, to: &live)
     byLine.append(slot, to: &lines[Int(line)].live)
     lines[Int(line)].liveRows += rows
+    lines[Int(line)].liveCount += 1
     count += 1
     if waitsForCompany {
-      let total = lines[Int(line)].liveRows
-      if total >= largestPreferred || policy.preferredRows.contains(total) { markReady(line) }
+      if isFull(line) || policy.preferredRows.contains(lines[Int(line)].liveRows) { markReady(line) }
       schedule(slot, at: min(timeout, deadline))
     }
     return true
@@ -161,6 +162,21 @@ package struct BatchQueue: Sendable {
     return entry
   }
 
+  /// Empties the queue.
+  ///
+  /// - Returns: The tokens of all that waited, oldest first, those that timed out last.
+  package mutating func removeAll() -> [UInt] {
+    var tokens: [UInt] = []
+    tokens.reserveCapacity(count)
+    while count > 0 {
+      let entry = remove(live.isEmpty ? delayed.first : live.first)
+      tokens.append(entry.token)
+      unmarkReady(entry.line)
+      removeLineIfEmpty(entry.line)
+    }
+    return tokens
+  }
+
   /// Puts a timed-out entry behind everything that has not timed out.
   mutating func delay(_ slot: Int32) {
     let entry = entries[Int(slot)]
@@ -181,7 +197,13 @@ package struct BatchQueue: Sendable {
       byAge.remove(slot, from: &live)
       byLine.remove(slot, from: &lines[line].live)
       lines[line].liveRows -= entry.rows
+      lines[line].liveCount -= 1
     }
+  }
+
+  /// Whether a line holds the largest preferred size, or as many requests as may leave together.
+  func isFull(_ line: Int32) -> Bool {
+    lines[Int(line)].liveRows >= largestPreferred || lines[Int(line)].liveCount >= policy.maxBatchRequests ?? .max
   }
 
   mutating func markReady(_ line: Int32) {

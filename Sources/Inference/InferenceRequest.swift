@@ -20,6 +20,18 @@ package struct InferenceRequest: ~Copyable {
   package var requestedOutputs = UnsafeMutableBufferPointer<RequestedOutput>(start: nil, count: 0)
   package var parameters = UnsafeMutableBufferPointer<RequestParameter>(start: nil, count: 0)
 
+  // Who asks, and how urgently. The bytes are read at the door only.
+  /// Value of the `authorization` header; empty: none.
+  package var credential = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// The deployment that must answer, whatever the traffic rule says; empty: none. As `azureml-model-deployment` has it.
+  package var pin = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Requests with equal keys go to the same deployment where the endpoint is sticky; empty: none.
+  package var routingKey = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// 1 is the most urgent; 0: what the model has as its default. Triton's meaning.
+  package var priority: UInt8 = 0
+  /// A stable number of the caller, for fair shares; 0: nobody in particular.
+  package var caller: UInt64 = 0
+
   // When.
   /// When the request was complete at the door.
   package var arrival = Instant(nanoseconds: 0)
@@ -46,10 +58,17 @@ package struct InferenceRequest: ~Copyable {
   package var failure: InferenceError?
   /// The model and version that answered; UTF-8 that lives as long as the pool does.
   package var answeredVersion = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Name of the deployment that answers, where the endpoint says it; UTF-8 that lives as long as `servedBy`. Else empty.
+  package var answeredDeployment = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Set with a refusal that is worth another try: after how long. 0: nobody knows.
+  package var retryAfterNanoseconds: UInt64 = 0
   /// Keeps the pool that answered alive until the answer is encoded. Balanced by `releaseAnswer`.
   package var answeredBy: Unmanaged<AnyObject>?
-  /// Set by the front door where outputs are wanted as classes: who knows their labels. Retained; the door releases it.
-  package var classifier: Unmanaged<AnyObject>?
+  /// Set by the front door where it must know the deployment again when the answer is there. Retained; the door releases
+  /// it.
+  package var servedBy: Unmanaged<AnyObject>?
+  /// Set by the front door where the answer is compared with another deployment's. Retained; the door releases it.
+  package var mirroredBy: Unmanaged<AnyObject>?
 
   // Where it lives and goes back to.
   package let arena: UnsafeMutablePointer<Arena>

@@ -12,6 +12,8 @@ internal import Inference
 /// Belongs to the instance's thread.
 final class BatchRunner {
   let validator: RequestValidator
+  /// Whether a run reads nothing of its requests: it may go on when they are answered and gone.
+  private let copiesInputs: Bool
   private let inputs: UnsafeMutableBufferPointer<Tensor>
   private let inputShapes: [UnsafeMutableBufferPointer<Int64>]
   private let blocks: UnsafeMutableBufferPointer<AlignedBlock>
@@ -19,8 +21,9 @@ final class BatchRunner {
   /// How far the rows of each BYTES output have been given out.
   let offsets: UnsafeMutableBufferPointer<Int>
 
-  init(validator: RequestValidator) {
+  init(validator: RequestValidator, copiesInputs: Bool) {
     self.validator = validator
+    self.copiesInputs = copiesInputs
     inputs = .allocate(capacity: validator.inputs.count)
     inputShapes = validator.inputs.map { .allocate(capacity: max($0.shape.count, 1)) }
     blocks = .allocate(capacity: validator.inputs.count)
@@ -52,12 +55,13 @@ final class BatchRunner {
 
   // MARK: - Gather
 
-  /// Joins the inputs of requests of equal non-batch shapes along axis 0. A request alone is passed by reference.
+  /// Joins the inputs of requests of equal non-batch shapes along axis 0. A request alone is passed by reference, unless
+  /// its run may outlive it.
   func gather(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, rows: Int) {
     for index in 0..<inputs.count {
       let first = requests[0].pointee.inputs[index]
       if count == 1 {
-        inputs[index].shape = first.shape
+        inputs[index].shape = copiesInputs ? copy(first.shape, index) : first.shape
         inputs[index].bytes = aligned(first.bytes, index)
       } else {
         copyShape(first.shape, index, rows: rows)
@@ -83,16 +87,22 @@ final class BatchRunner {
 
   private func aligned(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> UnsafeRawBufferPointer {
     let elementBytes = max(validator.inputs[index].elementBytes, 1)
-    guard let start = bytes.baseAddress, UInt(bitPattern: start) & UInt(elementBytes - 1) != 0 else { return bytes }
+    guard let start = bytes.baseAddress,
+      copiesInputs || UInt(bitPattern: start) & UInt(elementBytes - 1) != 0
+    else { return bytes }
     let block = blocks[index].reserve(bytes.count)
     block.copyMemory(from: start, byteCount: bytes.count)
     return UnsafeRawBufferPointer(start: block, count: bytes.count)
   }
 
   private func copyShape(_ shape: UnsafeBufferPointer<Int64>, _ index: Int, rows: Int) {
-    for axis in 0..<shape.count { inputShapes[index][axis] = shape[axis] }
+    inputs[index].shape = copy(shape, index)
     inputShapes[index][0] = Int64(rows)
-    inputs[index].shape = UnsafeBufferPointer(rebasing: inputShapes[index][..<shape.count])
+  }
+
+  private func copy(_ shape: UnsafeBufferPointer<Int64>, _ index: Int) -> UnsafeBufferPointer<Int64> {
+    for axis in 0..<shape.count { inputShapes[index][axis] = shape[axis] }
+    return UnsafeBufferPointer(rebasing: inputShapes[index][..<shape.count])
   }
 
   private func join(

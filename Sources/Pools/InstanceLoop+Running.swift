@@ -1,4 +1,5 @@
 internal import Backends
+internal import Batching
 internal import Inference
 internal import Synchronization
 internal import Threads
@@ -8,7 +9,9 @@ extension InstanceLoop {
   ///
   /// If the model fails on several, each is run once more alone, so that one caller's values fail nobody else. Whether
   /// together or alone, a request's outputs are the same, and its failure is its own.
-  func run(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int) {
+  ///
+  /// - Returns: Whether the instance goes on; if not, whatever it had not answered was taken from it.
+  func run(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int) -> Bool {
     var rows = 0
     var wanted: UInt64 = 0
     for position in 0..<count {
@@ -19,10 +22,12 @@ extension InstanceLoop {
     times.start = pool.clock.now()
     runner.gather(requests, count: count, rows: rows)
     times.inputsReady = pool.clock.now()
-    if let failure = execute(requests, count: count, wanted: wanted, now: times.inputsReady) {
+    switch execute(requests, count: count, wanted: wanted, now: times.inputsReady) {
+    case .succeeded: break
+    case .failed(let failure):
       noteFailedCost(requests, count: count, since: times.start)
-      handle(failure, requests, count: count)
-      return
+      return handle(failure, requests, count: count)
+    case .taken: return false
     }
     times.outputsReady = pool.clock.now()
     do {
@@ -32,11 +37,14 @@ extension InstanceLoop {
       runner.releaseOutputs()
       noteFailedCost(requests, count: count, since: times.start)
       fail(requests, count: count, error)
-      return
+      return true
     }
     times.end = pool.clock.now()
-    if pool.runsInline { noteCost(requests, count: count, times.end.nanoseconds(since: times.start)) }
+    let nanoseconds = times.end.nanoseconds(since: times.start)
+    if pool.runsInline { noteCost(requests, count: count, nanoseconds) }
+    pool.noteServiceTime(nanoseconds / UInt64(count))
     complete(requests, count: count, rows: rows, times)
+    return true
   }
 
   private func noteCost(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, _ nanoseconds: UInt64) {
@@ -52,30 +60,48 @@ extension InstanceLoop {
     if nanoseconds > pool.inlineLimitNanoseconds { noteCost(requests, count: count, nanoseconds) }
   }
 
-  /// The run itself, with the requests in view of those who may stop it. Nil: it succeeded.
+  private enum Outcome {
+    case succeeded
+    case failed(InferenceError)
+    /// A probe found the run stuck: the requests are no longer this instance's, and may be gone.
+    case taken
+  }
+
+  /// The run itself, with the requests in view of those who may stop it or take them.
   private func execute(
     _ requests: UnsafeMutablePointer<RequestPointer>, count: Int, wanted: UInt64, now: Instant
-  ) -> InferenceError? {
-    if let interruption { show(requests, count: count, to: interruption, now: now) }
-    defer { if interruption != nil { pool.lock.withLock { pool.state.pointee.runs[index].requests = nil } } }
+  ) -> Outcome {
+    if isWatched { show(requests, count: count, now: now) }
+    var failure: InferenceError?
     do {
       try runner.run(instance, wanted: wanted)
-      return nil
     } catch {
-      return error
+      failure = error
     }
+    if isWatched, !takeBack() {
+      runner.releaseOutputs()
+      return .taken
+    }
+    return failure.map { .failed($0) } ?? .succeeded
   }
 
   /// The reset and the view are one step under the lock: an interruption can't reach the run before or after this one.
-  private func show(
-    _ requests: UnsafeMutablePointer<RequestPointer>, count: Int, to interruption: any Interruption, now: Instant
-  ) {
+  private func show(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, now: Instant) {
+    let owed = self.requests.baseAddress! + batch.tokens.count - requests
     pool.lock.withLock {
+      current = Run(requests: requests, count: count, owed: owed, since: now)
+      runCount &+= 1
+      guard let interruption else { return }
       interruption.reset()
-      pool.state.pointee.runs[index].requests = requests
-      pool.state.pointee.runs[index].count = count
-      pool.state.pointee.runs[index].firstWanted = 0
-      pool.watchNoLaterThan(pool.state.pointee.runs[index].interruptIfUnwanted(at: now))
+      pool.watchNoLaterThan(current.interruptIfUnwanted(interruption, at: now))
+    }
+  }
+
+  /// Ends the view; false: the requests were taken meanwhile.
+  private func takeBack() -> Bool {
+    pool.lock.withLock {
+      current.requests = nil
+      return !isAbandoned
     }
   }
 
@@ -107,18 +133,20 @@ extension InstanceLoop {
 
   // MARK: - Failure
 
-  private func handle(_ failure: InferenceError, _ requests: UnsafeMutablePointer<RequestPointer>, count: Int) {
+  /// - Returns: Whether the instance goes on.
+  private func handle(_ failure: InferenceError, _ requests: UnsafeMutablePointer<RequestPointer>, count: Int) -> Bool {
     let now = pool.clock.now()
     let isWorthARetry = failure.code == .invalidArgument || failure.code == .internal
     for position in 0..<count {
       if let own = unwanted(requests[position], at: now) {
         fail(requests + position, count: 1, own, .cancelled)
       } else if count > 1, isWorthARetry {
-        run(requests + position, count: 1)
+        guard run(requests + position, count: 1) else { return false }
       } else {
         fail(requests + position, count: 1, failure)
       }
     }
+    return true
   }
 
   /// Why nobody waits for this request any more, if that is so.

@@ -8,20 +8,45 @@ internal import Threads
 /// that sleeps to an event loop that borrowed it.
 final class InstanceLoop {
   let pool: ModelPool
+  /// Which of the pool's instances it is, from 0: for the backend, and for messages.
   let index: Int
   let instance: any ModelInstance
   let interruption: (any Interruption)?
   let runner: BatchRunner
+  /// Whether somebody may look at its runs from outside.
+  let isWatched: Bool
   @exclusivity(unchecked) var batch = FormedBatch()
   @exclusivity(unchecked) var requests: UnsafeMutableBufferPointer<RequestPointer>
   @exclusivity(unchecked) var mailboxes = MailboxSet()
 
-  init(pool: ModelPool, index: Int, instance: any ModelInstance) {
+  // Guarded by the pool's lock.
+  /// Where its thread sleeps, so that a wake-up reaches the one it is meant for.
+  let condition: Condition
+  @exclusivity(unchecked) var isSignalled = false
+  /// An event loop runs it while its thread sleeps.
+  @exclusivity(unchecked) var isBorrowed = false
+  /// It has a batch in hand that a borrower left to its thread.
+  @exclusivity(unchecked) var hasFormedBatch = false
+  /// It takes nothing new, and ends.
+  @exclusivity(unchecked) var isLeaving = false
+  /// It takes nothing new until it passes its readiness probe again.
+  @exclusivity(unchecked) var isOutOfRotation = false
+  /// Its requests were taken from it during a run: it owns nothing any more.
+  @exclusivity(unchecked) var isAbandoned = false
+  @exclusivity(unchecked) var liveness: ProbeState?
+  @exclusivity(unchecked) var readiness: ProbeState?
+  @exclusivity(unchecked) var runCount: UInt64 = 0
+  /// What it runs now.
+  @exclusivity(unchecked) var current = Run()
+
+  init(pool: ModelPool, index: Int, instance: any ModelInstance, condition: Condition) {
     self.pool = pool
     self.index = index
     self.instance = instance
+    self.condition = condition
     interruption = instance.interruption
-    runner = BatchRunner(validator: pool.validator)
+    runner = BatchRunner(validator: pool.validator, copiesInputs: pool.limits.liveness != nil)
+    isWatched = interruption != nil || pool.limits.liveness != nil || pool.limits.readiness != nil
     requests = .allocate(capacity: 64)
   }
 
@@ -43,43 +68,54 @@ final class InstanceLoop {
       answerRemoved()
       guard !batch.tokens.isEmpty else { continue }
       gatherRequests()
-      runEqualShapes()
+      guard runEqualShapes() else { return }
     }
   }
 
   // MARK: - Taking
 
-  /// Waits until there is something to run or to answer; false: the pool is drained.
+  /// Waits until there is something to run or to answer; false: the pool is drained, or this instance should go.
   private func takeBatch() -> Bool {
     let (lock, state) = (pool.lock, pool.state)
     lock.lock()
     defer { lock.unlock() }
     while true {
-      if state.pointee.isBorrowed[index] {
-        pool.instanceConditions[index].wait(lock)
-        state.pointee.noteAwake(index)
+      if isBorrowed {
+        condition.wait(lock)
+        state.pointee.noteAwake(self)
         continue
       }
-      if state.pointee.hasFormedBatch[index] {
-        state.pointee.hasFormedBatch[index] = false
+      if isAbandoned { return false }
+      if hasFormedBatch {
+        hasFormedBatch = false
         wakeNext()
         return true
       }
       let isEnding = state.pointee.phase == .draining || state.pointee.phase == .failed
+      if isLeaving, !isEnding {
+        wakeNext()  // a wake-up that came to this one is another's now
+        return false
+      }
+      if isOutOfRotation, !isEnding {
+        wakeNext()
+        condition.wait(lock)
+        state.pointee.noteAwake(self)
+        continue
+      }
       switch form(at: pool.clock.now(), isEnding: isEnding) {
       case .batch:
         wakeNext()
         return true
       case .nothing(.idle) where isEnding: return false
-      case .nothing(.wait(let until)) where state.pointee.leader < 0:
-        state.pointee.leader = index
+      case .nothing(.wait(let until)) where state.pointee.leader == nil:
+        state.pointee.leader = .passUnretained(self)
         state.pointee.leaderUntil = until
-        pool.instanceConditions[index].wait(lock, until: until)
+        condition.wait(lock, until: until)
       case .nothing:
-        state.pointee.idle.append(index)
-        pool.instanceConditions[index].wait(lock)
+        state.pointee.idle.append(.passUnretained(self))
+        condition.wait(lock)
       }
-      state.pointee.noteAwake(index)
+      state.pointee.noteAwake(self)
     }
   }
 
@@ -102,10 +138,8 @@ final class InstanceLoop {
   /// Passes the wake-up on if something is left: one `wake()` sets as many instances to work as there is work for.
   private func wakeNext() {
     let state = pool.state
-    guard state.pointee.queue.count > 0, state.pointee.leader < 0 || state.pointee.queue.hasReadyBatch,
-      let next = state.pointee.pickInstanceToWake()
-    else { return }
-    pool.instanceConditions[next].signal()
+    guard state.pointee.queue.count > 0, state.pointee.leader == nil || state.pointee.queue.hasReadyBatch else { return }
+    state.pointee.pickInstanceToWake()?.signal()
   }
 
   func gatherRequests() {
@@ -119,7 +153,9 @@ final class InstanceLoop {
   }
 
   /// Runs the batch; in several parts if two shapes happen to have the same key.
-  func runEqualShapes() {
+  ///
+  /// - Returns: Whether the instance goes on; if not, the rest of the batch is another's, and it must end.
+  func runEqualShapes() -> Bool {
     var start = 0
     let count = batch.tokens.count
     while start < count {
@@ -135,82 +171,27 @@ final class InstanceLoop {
         requests[end] = request
         end += 1
       }
-      run(requests.baseAddress! + start, count: end - start)
+      guard run(requests.baseAddress! + start, count: end - start) else { return false }
       start = end
     }
+    return true
   }
 
-  // MARK: - Answering without a run
+  // MARK: - Answering
 
+  /// Answers what left the queue without a run.
   func answerRemoved() {
     guard !batch.removed.isEmpty else { return }
-    let now = pool.clock.now()
-    for removal in batch.removed {
-      let request = RequestPointer(bitPattern: removal.token)!
-      request.pointee.failure = failure(of: removal, at: now)
-      var delta = StatisticsDelta()
-      delta.addFailure(request, ended: now)
-      pool.statisticsRecorder.addFailures(delta.fail, removal.reason == .timeout ? .rejected : .cancelled)
-      post(request)
-    }
-    batch.removed.removeAll(keepingCapacity: true)  // a borrower may leave the rest of the batch to another
-    mailboxes.wakeAll()
-  }
-
-  private func failure(of removal: FormedBatch.Removal, at now: Instant) -> InferenceError {
-    let microseconds = now.nanoseconds(since: removal.enqueued) / 1000
-    return switch removal.reason {
-    case .cancelled: .cancelled("cancelled after \(microseconds) µs in the queue")
-    case .deadline: .deadlineExceeded("the deadline passed after \(microseconds) µs in the queue")
-    case .timeout:
-      InferenceError(
-        pool.limits.queueTimeoutCode, "Request timeout expired: \(microseconds) µs in the queue")
-    }
-  }
-
-  // MARK: - Posting
-
-  private func post(_ request: RequestPointer) {
-    pool.running.subtract(1, ordering: .relaxed)
-    var request = request
-    withUnsafeMutablePointer(to: &request) { postAll($0, count: 1) }
+    pool.answerRemoved(&batch, &mailboxes)
   }
 
   /// Answers requests that are complete; `running` is the caller's to count down, and the mailboxes' waking too.
   func postAll(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int) {
-    if let order = pool.replyOrder {
-      order.finish(requests, count: count, into: &mailboxes)
-    } else {
-      for position in 0..<count { mailboxes.post(requests[position]) }
-    }
+    pool.post(requests, count: count, into: &mailboxes)
   }
 }
 
 /// Whether the caller of a queued request has gone away.
-private func isCancelled(_ token: UInt) -> Bool {
+func isCancelled(_ token: UInt) -> Bool {
   RequestPointer(bitPattern: token)!.pointee.cancelled.load(ordering: .relaxed)
-}
-
-extension ModelPool {
-  /// What the thread of an instance does. The instance is made and freed on it.
-  func runInstance(_ index: Int) {
-    let loop: InstanceLoop
-    do throws(InferenceError) {
-      loop = InstanceLoop(pool: self, index: index, instance: try model.makeInstance(index: index))
-    } catch {
-      reportStarted(index, failure: error)
-      return
-    }
-    if warmsUp { loop.warmUp() }
-    lock.withLock {
-      state.pointee.runs[index].interruption = loop.interruption
-      state.pointee.loops[index] = .passUnretained(loop)
-    }
-    reportStarted(index, failure: nil)
-    loop.run()
-    lock.withLock {
-      state.pointee.runs[index].interruption = nil
-      state.pointee.loops[index] = nil
-    }
-  }
 }

@@ -25,20 +25,18 @@ extension ModelPool {
   package func work(until: Instant) {
     guard runsInline else { return wake() }
     lock.lock()
-    guard state.pointee.queue.count > 0, state.pointee.leader < 0, let index = state.pointee.borrowInstance() else {
+    guard state.pointee.queue.count > 0, state.pointee.leader == nil, let loop = state.pointee.borrowInstance() else {
       lock.unlock()
       return wake()
     }
-    let loop = state.pointee.loops[index]!
     lock.unlock()
     let wasGivenBack = loop._withUnsafeGuaranteedRef { $0.work(until: until) }
     if !wasGivenBack { return }
     lock.lock()
-    state.pointee.giveBack(index)
-    if state.pointee.phase != .serving { instanceConditions[index].signal() }
+    state.pointee.giveBack(loop)
     let next = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
     lock.unlock()
-    if let next { instanceConditions[next].signal() }
+    next?.signal()
   }
 
   /// Learns from one run that took `nanoseconds` for `byteCount` bytes of input.
@@ -58,7 +56,7 @@ extension InstanceLoop {
   ///
   /// - Returns: Whether the instance is the borrower's to give back; if not, its own thread goes on with it.
   func work(until: Instant) -> Bool {
-    let (lock, state) = (pool.lock, pool.state)
+    let lock = pool.lock
     while true {
       lock.lock()
       let now = pool.clock.now()
@@ -72,12 +70,19 @@ extension InstanceLoop {
       gatherRequests()
       guard inputBytes <= pool.quickBytes.load(ordering: .relaxed) else {
         lock.lock()
-        state.pointee.returnFormed(index)
-        pool.instanceConditions[index].signal()  // with the lock: after it, the thread may be gone and this loop with it
+        isBorrowed = false
+        hasFormedBatch = true
+        condition.signal()  // with the lock: after it, the thread may be gone and this loop with it
         lock.unlock()
         return false
       }
-      runEqualShapes()
+      guard runEqualShapes() else {
+        lock.lock()
+        isBorrowed = false
+        condition.signal()  // its thread wakes up to end
+        lock.unlock()
+        return false
+      }
     }
   }
 
@@ -98,20 +103,20 @@ extension InferenceRequest {
 
 extension PoolState {
   /// Takes an instance whose thread sleeps; the thread leaves it alone until it is given back.
-  mutating func borrowInstance() -> Int? {
-    guard phase == .serving, let index = idle.popLast() else { return nil }
-    isBorrowed[index] = true
-    return index
+  mutating func borrowInstance() -> Unmanaged<InstanceLoop>? {
+    guard phase == .serving, let loop = idle.popLast() else { return nil }
+    loop._withUnsafeGuaranteedRef { $0.isBorrowed = true }
+    return loop
   }
 
-  mutating func giveBack(_ index: Int) {
-    isBorrowed[index] = false
-    idle.append(index)
-  }
-
-  /// Gives an instance back with a batch in it, for its own thread to run.
-  mutating func returnFormed(_ index: Int) {
-    isBorrowed[index] = false
-    hasFormedBatch[index] = true
+  /// Lets the instance's thread have it back; the thread wakes up if it has an end to come to.
+  mutating func giveBack(_ loop: Unmanaged<InstanceLoop>) {
+    let isEnding = phase != .serving
+    let isIdle = loop._withUnsafeGuaranteedRef {
+      $0.isBorrowed = false
+      if isEnding || $0.isLeaving { $0.condition.signal() }
+      return !$0.isLeaving
+    }
+    if isIdle { idle.append(loop) }
   }
 }

@@ -1,4 +1,4 @@
-internal import Backends
+internal import Batching
 package import Inference
 internal import Synchronization
 internal import Threads
@@ -8,30 +8,21 @@ extension ModelPool {
   ///
   /// - Throws: What the first instance to fail threw; the others are gone by then and the pool cannot be started again.
   package func start() throws(InferenceError) {
-    lock.withLock {
+    let launch = lock.withLock {
       precondition(state.pointee.phase == .made, "A pool is started once. This is a bug.")
       state.pointee.phase = .starting
-      state.pointee.starting = instanceCount
+      state.pointee.want(instanceCount, limits)
+      return state.pointee.reserve(instanceCount)
     }
-    for index in 0..<instanceCount {
-      do throws(InferenceError) {
-        threads.append(
-          try OwnThread(name: "\(name)/\(index)") { [self] in runInstance(index) })
-      } catch {
-        reportStarted(index, failure: error)
-      }
-    }
+    begin(launch)
     lock.lock()
-    while state.pointee.starting > 0 { startCondition.wait(lock) }
-    let failure = state.pointee.startFailure?.error
+    awaitEnd(of: launch)
+    let failure = launch.failure?.error
     state.pointee.phase = failure == nil ? .serving : .failed
-    let needsWatcher = state.pointee.runs.contains { $0.interruption != nil }
-    if failure != nil { signalAll() }
+    if failure != nil { endAll() }
+    let needsWatcher = sweepsQueue || state.pointee.canInterrupt
     lock.unlock()
-    if let failure {
-      joinThreads()
-      throw failure
-    }
+    if let failure { throw failure }
     guard needsWatcher else { return }
     do throws(InferenceError) {
       watcher = try OwnThread(name: "\(name)/watch") { [self] in watch() }
@@ -56,7 +47,6 @@ extension ModelPool {
       precondition(state.pointee.phase == .serving, "A pool that is starting can't be drained. This is a bug.")
       state.pointee.phase = .draining
       state.pointee.drainCompletions.append(completion)
-      signalAll()
       lock.unlock()
       finishOnOwnThread()
     }
@@ -66,7 +56,7 @@ extension ModelPool {
     await withCheckedContinuation { continuation in drain { continuation.resume() } }
   }
 
-  /// Joining blocks for as long as the running batches take, so it has a thread; the caller's if the system gives none.
+  /// Waiting takes as long as the running batches do, so it has a thread; the caller's if the system gives none.
   private func finishOnOwnThread() {
     do throws(InferenceError) {
       try OwnThread(name: "\(name)/drain") { [self] in finish() }.detach()
@@ -76,8 +66,8 @@ extension ModelPool {
   }
 
   private func finish() {
-    joinThreads()
     lock.withLock {
+      endAll()
       state.pointee.isWatcherStopped = true
       watcherCondition.signal()
     }
@@ -91,24 +81,10 @@ extension ModelPool {
     for completion in completions { completion() }
   }
 
-  private func joinThreads() {
-    for thread in threads { thread.join() }
-    threads = []
-  }
-
-  private func signalAll() {
-    for condition in instanceConditions { condition.signal() }
-  }
-
-  /// Called by every instance once it is ready, or is not going to be.
-  func reportStarted(_ index: Int, failure: InferenceError?) {
-    lock.withLock {
-      if let failure, index < state.pointee.startFailure?.index ?? .max {
-        state.pointee.startFailure = (index, failure)
-      }
-      state.pointee.starting -= 1
-      startCondition.signal()
-    }
+  /// Waits until every instance has ended. With the lock held.
+  private func endAll() {
+    for loop in state.pointee.instances { loop._withUnsafeGuaranteedRef { $0.condition.signal() } }
+    while state.pointee.living > 0 { changeCondition.wait(lock) }
   }
 
   // MARK: - Runs that nobody waits for
@@ -116,19 +92,39 @@ extension ModelPool {
   /// Looks at the runs whenever a deadline in one of them passes. One thread for the pool; it is woken only for a
   /// deadline earlier than the one it sleeps to, so steady traffic costs it one look a deadline's length.
   private func watch() {
+    var overdue = FormedBatch()
+    var mailboxes = MailboxSet()
     lock.lock()
     while !state.pointee.isWatcherStopped {
       watchRuns(at: clock.now())
+      if sweepsQueue { watchNoLaterThan(sweep(into: &overdue)) }
+      guard overdue.removed.isEmpty else {
+        lock.unlock()
+        answerRemoved(&overdue, &mailboxes)
+        lock.lock()
+        continue
+      }
       watcherCondition.wait(lock, until: state.pointee.watcherUntil)
       state.pointee.watcherUntil = .never
     }
     lock.unlock()
   }
 
+  /// Takes out of the queue what has waited too long, though no instance has time to look. With the lock held.
+  private func sweep(into overdue: inout FormedBatch) -> Instant {
+    let next = state.pointee.queue.removeOverdue(at: clock.now(), isCancelled: isCancelled, into: &overdue)
+    running.add(overdue.removed.count, ordering: .relaxed)
+    return next
+  }
+
   /// Stops the unwanted runs and makes sure that the watcher looks again in time. With the lock held.
   func watchRuns(at now: Instant) {
     var next = Instant.never
-    for index in 0..<instanceCount { next = min(next, state.pointee.runs[index].interruptIfUnwanted(at: now)) }
+    for loop in state.pointee.instances {
+      loop._withUnsafeGuaranteedRef {
+        if let interruption = $0.interruption { next = min(next, $0.current.interruptIfUnwanted(interruption, at: now)) }
+      }
+    }
     watchNoLaterThan(next)
   }
 

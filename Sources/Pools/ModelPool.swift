@@ -31,7 +31,10 @@ package final class ModelPool: @unchecked Sendable {
   package let validator: RequestValidator
   /// Most rows in one batch; 0: the model does not batch.
   package let maxBatchSize: Int
+  /// How many instances it starts with.
   package let instanceCount: Int
+  /// Most instances that it may be given.
+  package let maxInstances: Int
 
   let model: any LoadedModel
   let limits: PoolLimits
@@ -39,6 +42,8 @@ package final class ModelPool: @unchecked Sendable {
   let clock: PoolClock
   let log: @Sendable (String) -> Void
   let warmsUp: Bool
+  /// Whether the watcher looks for requests that waited too long, even while no instance has time to.
+  let sweepsQueue: Bool
   let statisticsRecorder = StatisticsRecorder()
   let replyOrder: ReplyOrder?
   let versionBytes: UnsafeRawBufferPointer
@@ -49,15 +54,15 @@ package final class ModelPool: @unchecked Sendable {
   let quickBytes = Atomic<Int>(-1)
   /// Requests taken by an instance and not yet answered.
   let running = Atomic<Int>(0)
+  /// How long an instance works on one request, as the runs of late say; 0: none ran yet.
+  let requestNanoseconds = Atomic<UInt64>(0)
 
   let lock = Lock()
   let state: UnsafeMutablePointer<PoolState>
-  /// One an instance, so that a wake-up reaches the one it is meant for.
-  let instanceConditions: [Condition]
   let watcherCondition = Condition()
-  let startCondition = Condition()
+  /// Signalled when an instance was made, could not be made, or has ended.
+  let changeCondition = Condition()
   /// Set by `start()`, joined and emptied by the drain; touched by nobody else.
-  var threads: [OwnThread] = []
   var watcher: OwnThread?
 
   /// - Parameters:
@@ -78,6 +83,7 @@ package final class ModelPool: @unchecked Sendable {
     self.clock = clock
     self.warmsUp = warmsUp
     self.log = log
+    sweepsQueue = limits.maxQueueWait != nil
     signature = model.signature
     inlineLimitNanoseconds = limits.inlineRunLimit.wholeNanoseconds
     runsInline = model.runsOnAnyThread && inlineLimitNanoseconds > 0
@@ -85,15 +91,16 @@ package final class ModelPool: @unchecked Sendable {
     validator = RequestValidator(signature: signature, maxBatchSize: maxBatchSize)
     policy = BatchPolicy(
       maxBatchSize: maxBatchSize, dynamicBatching: configuration.dynamicBatching,
-      queueLimit: limits.maxQueuedRequests)
+      queueLimit: limits.maxQueuedRequests, maxBatchRequests: limits.requestsPerInstance,
+      maxQueueWait: limits.maxQueueWait)
     instanceCount = ModelPool.instanceCount(of: configuration, for: model)
+    maxInstances = max(instanceCount, min(limits.maxInstances, ModelPool.instanceLimit))
     replyOrder = configuration.dynamicBatching?.preserveOrdering == true ? ReplyOrder() : nil
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(version.utf8.count, 1), alignment: 1)
     bytes.copyBytes(from: version.utf8)
     versionBytes = UnsafeRawBufferPointer(rebasing: bytes[..<version.utf8.count])
-    instanceConditions = (0..<instanceCount).map { _ in Condition() }
     state = .allocate(capacity: 1)
-    state.initialize(to: PoolState(queue: BatchQueue(policy: policy), instanceCount: instanceCount))
+    state.initialize(to: PoolState(queue: BatchQueue(policy: policy)))
   }
 
   /// Most instances of one deployment that a configuration may ask for: each is a thread.
@@ -107,11 +114,11 @@ package final class ModelPool: @unchecked Sendable {
   }
 
   deinit {
+    for condition in state.pointee.conditions { condition.deallocate() }
     state.deinitialize(count: 1)
     state.deallocate()
-    for condition in instanceConditions { condition.deallocate() }
     watcherCondition.deallocate()
-    startCondition.deallocate()
+    changeCondition.deallocate()
     lock.deallocate()
     versionBytes.deallocate()
   }
@@ -129,6 +136,13 @@ package final class ModelPool: @unchecked Sendable {
       lock.unlock()
       return .draining
     }
+    guard state.pointee.queue.count + running.load(ordering: .relaxed) < state.pointee.maxInFlight else {
+      return refusePending(request, at: now)
+    }
+    guard !state.pointee.isDeserted else {
+      lock.unlock()
+      return .refused(noInstance)
+    }
     request.pointee.enqueued = now
     request.pointee.ticket = state.pointee.nextTicket
     let isQueued = state.pointee.queue.append(
@@ -136,10 +150,16 @@ package final class ModelPool: @unchecked Sendable {
       timeout: timeout, deadline: request.pointee.deadline)
     guard isQueued else {
       let waiting = state.pointee.queue.count
+      let instances = state.pointee.wanted
       lock.unlock()
-      return .refused(refuse(request, waiting: waiting, at: now))
+      let error = InferenceError(
+        limits.queueFullCode,
+        "Exceeds maximum queue size: \(waiting) requests are waiting; the limit is \(policy.maxQueuedRequests)")
+      refuse(request, waiting: waiting, instances: instances, at: now)
+      return .refused(error)
     }
     state.pointee.nextTicket &+= 1
+    if sweepsQueue { watchNoLaterThan(timeout) }
     let needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
     lock.unlock()
     return .accepted(needsWake: needsWake)
@@ -149,9 +169,9 @@ package final class ModelPool: @unchecked Sendable {
   /// end of a turn in which `submit` asked for it.
   package func wake() {
     lock.lock()
-    let index = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
+    let condition = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
     lock.unlock()
-    if let index { instanceConditions[index].signal() }
+    condition?.signal()
   }
 
   /// Stops runs that nobody waits for any more. Called once at the end of a turn in which requests were cancelled.
@@ -181,13 +201,36 @@ package final class ModelPool: @unchecked Sendable {
     return key == UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
   }
 
-  private func refuse(_ request: RequestPointer, waiting: Int, at now: Instant) -> InferenceError {
+  /// Refuses a request that finds too many before it. With the lock held, which it gives up.
+  private func refusePending(_ request: RequestPointer, at now: Instant) -> SubmitResult {
+    let waiting = state.pointee.queue.count
+    let inFlight = waiting + running.load(ordering: .relaxed)
+    let (limit, instances) = (state.pointee.maxInFlight, state.pointee.wanted)
+    lock.unlock()
+    refuse(request, waiting: waiting, instances: instances, at: now)
+    return .refused(
+      .resourceExhausted(
+        "too many pending requests: \(inFlight) are in flight; the limit is \(limit), "
+          + "twice \(limits.requestsPerInstance ?? 0) an instance for \(instances) instances"))
+  }
+
+  /// Counts a request that is turned away, and says when there should be room.
+  private func refuse(_ request: RequestPointer, waiting: Int, instances: Int, at now: Instant) {
+    request.pointee.retryAfterNanoseconds = retryDelay(waiting: waiting, instances: instances)
     statisticsRecorder.addFailures(
       DurationCount(count: 1, nanoseconds: now.nanoseconds(since: request.pointee.arrival)), .rejected)
-    return InferenceError(
-      limits.queueFullCode,
-      "Exceeds maximum queue size: \(waiting) requests are waiting; the limit is \(policy.maxQueuedRequests)")
   }
+
+  /// In what time the instances should have served what waits now, at the rate of late; 1 ms to 30 s.
+  func retryDelay(waiting: Int, instances: Int) -> UInt64 {
+    let each = requestNanoseconds.load(ordering: .relaxed)
+    let (all, overflow) = each.multipliedReportingOverflow(by: UInt64(max(waiting, 1)))
+    guard !overflow else { return ModelPool.longestRetryDelay }
+    return min(max(all / UInt64(max(instances, 1)), ModelPool.shortestRetryDelay), ModelPool.longestRetryDelay)
+  }
+
+  private static let shortestRetryDelay: UInt64 = 1_000_000
+  private static let longestRetryDelay: UInt64 = 30_000_000_000
 
   // MARK: - What it has done, and how busy it is
 
@@ -198,10 +241,15 @@ package final class ModelPool: @unchecked Sendable {
   }
 
   package var load: PoolLoad {
-    PoolLoad(
-      queuedRequests: lock.withLock { state.pointee.queue.count },
-      runningRequests: running.load(ordering: .relaxed))
+    var load = lock.withLock {
+      PoolLoad(queuedRequests: state.pointee.queue.count, instances: state.pointee.countInstances())
+    }
+    load.runningRequests = running.load(ordering: .relaxed)
+    return load
   }
+
+  /// Most requests that wait before `submit` refuses.
+  package var queueLimit: Int { policy.maxQueuedRequests }
 
   package var memoryUsage: [MemoryUsage] { model.memoryUsage }
   package var placement: String { model.placement }

@@ -15,6 +15,21 @@ package struct PoolLimits: Hashable, Sendable {
   /// thread and back would cost more than the run. Zero: never.
   package var inlineRunLimit = Duration.microseconds(50)
 
+  /// Most requests that one instance runs at once, and so most in one batch; nil: as many as their rows allow. At least 1.
+  ///
+  /// With it, no more than twice as many as all instances can run are in the pool, waiting and running. Source: Azure ML's
+  /// `max_concurrent_requests_per_instance`, and its rule for "too many pending requests".
+  package var requestsPerInstance: Int?
+  /// Longest time in the queue, whatever the model's configuration says; nil: as that says. Azure ML's `max_queue_wait_ms`.
+  package var maxQueueWait: Duration?
+  /// Most instances that `resize(to:)` may ask for, where the model began with fewer.
+  package var maxInstances = 64
+
+  /// When a stuck instance is restarted; nil: never. `successThreshold` has no meaning here: a restart is a new instance.
+  package var liveness: ProbePolicy?
+  /// When an instance is taken out of rotation, and put back; nil: never.
+  package var readiness: ProbePolicy?
+
   package init() {}
 }
 
@@ -26,20 +41,6 @@ package enum SubmitResult {
   case draining
   /// The request is the caller's still, to answer with this.
   case refused(InferenceError)
-}
-
-/// How busy a pool is.
-package struct PoolLoad: Hashable, Sendable {
-  package var queuedRequests = 0
-  /// Taken by an instance and not yet answered.
-  package var runningRequests = 0
-
-  package init(queuedRequests: Int = 0, runningRequests: Int = 0) {
-    self.queuedRequests = queuedRequests
-    self.runningRequests = runningRequests
-  }
-
-  package var queuedAndRunning: Int { queuedRequests + runningRequests }
 }
 
 /// The clocks of a pool, replaced in tests.

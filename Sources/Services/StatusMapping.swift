@@ -16,6 +16,9 @@ extension GRPCStatus {
       case .unimplemented: .unimplemented
       case .alreadyExists: .alreadyExists
       case .failedPrecondition: .failedPrecondition
+      case .aborted: .aborted
+      case .unauthenticated: .unauthenticated
+      case .permissionDenied: .permissionDenied
       case .internal: .internal
       }
     self.init(code, error.message)

@@ -2,30 +2,6 @@ import Inference
 import Pools
 import Testing
 
-/// A model that stops at the start of every run until told to go on.
-private struct HeldModel {
-  let entered = Gate()
-  let goOn = Gate()
-  let model: ScriptedModel
-
-  init(_ signature: ModelSignature = .numbers, script: @escaping ScriptedModel.Script = ScriptedModel.echo) {
-    let (entered, goOn) = (entered, goOn)
-    model = ScriptedModel(signature) { (run) throws(InferenceError) in
-      entered.open()
-      goOn.wait()
-      return try script(run)
-    }
-  }
-
-  /// Sends one request and returns when the instance is busy with it.
-  func occupy(_ pool: ModelPool) throws -> OwnedRequest {
-    let request = try OwnedRequest(numbers: [0])
-    try pool.send(request)
-    entered.wait()
-    return request
-  }
-}
-
 @Test func `a request alone is answered, with the pool and version that did it`() async throws {
   let pool = try ModelPool.started(ScriptedModel(.numbers))
   let request = try OwnedRequest(numbers: [4, 5])
@@ -72,14 +48,16 @@ private struct HeldModel {
   let first = try held.occupy(pool)
   let others = [try OwnedRequest(numbers: [1, 2]), try OwnedRequest(numbers: [3]), try OwnedRequest(numbers: [4, 5, 6])]
   for request in others { try pool.send(request) }
-  #expect(pool.load == PoolLoad(queuedRequests: 3, runningRequests: 1))
+  #expect(
+    pool.load
+      == PoolLoad(queuedRequests: 3, runningRequests: 1, instances: .init(wanted: 1, ready: 1, busy: 1)))
   held.goOn.open()
   held.goOn.open()
   for request in [first] + others { request.wait() }
   #expect(held.model.runs.withLock { $0 } == [1, 6])
   #expect(others.map(\.numbers) == [[1, 2], [3], [4, 5, 6]])
   #expect(others.map { $0.outputs[0].shape } == [[2, 1], [1, 1], [3, 1]])
-  #expect(pool.load == PoolLoad())
+  #expect(pool.load.queuedAndRunning == 0)
   await pool.drain()
 }
 

@@ -190,3 +190,30 @@ extension ModelPool {
 
   private func clockNow() -> Instant { .now() }
 }
+
+/// A model that stops at the start of every run until told to go on.
+struct HeldModel {
+  let entered = Gate()
+  let goOn = Gate()
+  let model: ScriptedModel
+
+  init(
+    _ signature: ModelSignature = .numbers, runsOnAnyThread: Bool = false,
+    script: @escaping ScriptedModel.Script = ScriptedModel.echo
+  ) {
+    let (entered, goOn) = (entered, goOn)
+    model = ScriptedModel(signature, runsOnAnyThread: runsOnAnyThread) { (run) throws(InferenceError) in
+      entered.open()
+      goOn.wait()
+      return try script(run)
+    }
+  }
+
+  /// Sends one request and returns when the instance is busy with it.
+  func occupy(_ pool: ModelPool) throws -> OwnedRequest {
+    let request = try OwnedRequest(numbers: [0])
+    try pool.send(request)
+    entered.wait()
+    return request
+  }
+}

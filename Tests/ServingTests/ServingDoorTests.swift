@@ -244,7 +244,7 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   #expect(door.submit(queued.pointer, now: .now()) == .accepted)
   let refused = try request(requestedOutputs: [(name: "Y", classCount: 1)])
   #expect(refusal(door.submit(refused.pointer, now: .now()))?.code == .resourceExhausted)
-  #expect(refused.pointer.pointee.classifier == nil)
+  #expect(refused.pointer.pointee.servedBy == nil)
   #expect(admission.requestsInFlight == 2)
   served.gates.open("all")
   door.endOfTurn()

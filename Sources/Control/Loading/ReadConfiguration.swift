@@ -12,8 +12,9 @@ internal struct ReadConfiguration: Sendable {
 
   /// Reads `config.pbtxt`.
   ///
+  /// - Parameter model: The name that the file may give; nil: any.
   /// - Throws: `.invalidArgument` with the file and what is wrong where.
-  init(text: String, file: String, model: String) throws(InferenceError) {
+  init(text: String, file: String, model: String?) throws(InferenceError) {
     do throws(InferenceError) {
       try self.init(ModelConfig(text: text), model: model)
     } catch { throw InferenceError(error.code, "\(file): \(error.message)") }
@@ -28,14 +29,16 @@ internal struct ReadConfiguration: Sendable {
     } catch { throw InferenceError(error.code, "load parameter 'config': \(error.message)") }
   }
 
-  private init(_ written: ModelConfig, model: String) throws(InferenceError) {
+  private init(_ written: ModelConfig, model: String?) throws(InferenceError) {
     let (configuration, unsupported) = try written.configuration()
     self.configuration = configuration
-    guard configuration.name.isEmpty || configuration.name == model else {
-      throw .invalidArgument(
-        "name is '\(configuration.name)': expected '\(model)', the name of the model's directory, or nothing")
+    if let model {
+      guard configuration.name.isEmpty || configuration.name == model else {
+        throw .invalidArgument(
+          "name is '\(configuration.name)': expected '\(model)', the name of the model's directory, or nothing")
+      }
+      self.configuration.name = model
     }
-    self.configuration.name = model
     for (index, group) in configuration.instanceGroups.enumerated() where group.kind == .cpu && !group.gpus.isEmpty {
       throw .invalidArgument(
         "instance_group[\(index)] has kind KIND_CPU and gpus \(group.gpus): expected no gpus, because its instances "

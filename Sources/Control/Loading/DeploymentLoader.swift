@@ -19,6 +19,15 @@ internal struct LoadPlan: Sendable {
   var files: OverrideDirectory?
 }
 
+/// One file of a model, and how it is to be run.
+internal struct ModelFile: Sendable {
+  var path: String
+  var backend: any Backend
+  var configuration: ModelConfiguration
+  /// Labels by output name.
+  var labels: [String: LabelList]
+}
+
 /// A version that is loaded, and the files that it may go on reading.
 internal struct LoadedDeployment: Sendable {
   var serving: ServingDeployment
@@ -77,6 +86,13 @@ package struct DeploymentLoader: Sendable {
         read = ReadConfiguration(absentFor: model)
       }
     }
+    return try plan(model, read, path: path, versions: versions, files: files)
+  }
+
+  /// Settles which versions of a folder are loaded, and by which backend.
+  private func plan(
+    _ model: String, _ read: ReadConfiguration, path: String, versions: [Int64], files: OverrideDirectory?
+  ) throws(InferenceError) -> LoadPlan {
     for field in read.ignoredFields {
       log.warning("a field of the configuration is set and has no effect here", ["model": model, "field": field])
     }
@@ -100,37 +116,75 @@ package struct DeploymentLoader: Sendable {
       labels: try labels(of: configuration, at: path), files: files)
   }
 
+  /// The file that a deployment of a registered model runs: of several versions the highest that its policy chooses.
+  internal func file(of layout: ModelLayout, model: String) throws(InferenceError) -> ModelFile {
+    switch layout {
+    case .repository(let folder):
+      let read =
+        if let text = folder.configurationText {
+          try ReadConfiguration(text: text, file: ModelRepository.configurationFilename, model: nil)
+        } else {
+          ReadConfiguration(absentFor: model)
+        }
+      let plan = try plan(model, read, path: folder.path, versions: folder.versions, files: nil)
+      let given = plan.configuration.defaultModelFilename
+      let filename = given.isEmpty ? plan.backend.defaultModelFilename : given
+      return ModelFile(
+        path: "\(plan.path)/\(plan.versions[0])/\(filename)", backend: plan.backend, configuration: plan.configuration,
+        labels: plan.labels)
+    case .file(let folder, let name):
+      var configuration = ModelConfiguration(name: model)
+      configuration.defaultModelFilename = name
+      let backend = try choice.backend(for: configuration) { _ in true }
+      return ModelFile(path: "\(folder)/\(name)", backend: backend, configuration: configuration, labels: [:])
+    }
+  }
+
   /// Loads one version of a plan and starts its pool.
   internal func load(_ plan: LoadPlan, version: Int64) throws(InferenceError) -> LoadedDeployment {
     let given = plan.configuration.defaultModelFilename
     let filename = given.isEmpty ? plan.backend.defaultModelFilename : given
-    let path = "\(plan.path)/\(version)/\(filename)"
-    guard try Files.kind(path) != nil else {
-      throw .invalidArgument("there is no file '\(path)', which backend '\(plan.backend.name)' would load")
+    var file = ModelFile(
+      path: "\(plan.path)/\(version)/\(filename)", backend: plan.backend, configuration: plan.configuration,
+      labels: plan.labels)
+    file.configuration.defaultModelFilename = filename
+    let serving = try start(file, endpoint: plan.configuration.name, deployment: "\(version)", limits: poolLimits)
+    return LoadedDeployment(serving: serving, files: plan.files)
+  }
+
+  /// Loads a file and starts a pool for it. Blocks until its instances are made and warm.
+  internal func start(
+    _ file: ModelFile, endpoint: String, deployment: String, limits: PoolLimits,
+    log: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws(InferenceError) -> ServingDeployment {
+    guard try Files.kind(file.path) != nil else {
+      throw .invalidArgument("there is no file '\(file.path)', which backend '\(file.backend.name)' would load")
     }
-    let model = try plan.backend.load(path: path, configuration: plan.configuration)
-    var configuration = try completion.complete(plan.configuration, for: model.signature)
+    let model = try file.backend.load(path: file.path, configuration: file.configuration)
+    var configuration = try completion.complete(file.configuration, for: model.signature)
     let instanceCount = ModelPool.instanceCount(of: configuration, for: model)
     guard instanceCount <= ModelPool.instanceLimit else {
       throw .invalidArgument(
         "instance_group asks for \(instanceCount) instances in all; the limit is \(ModelPool.instanceLimit)")
     }
-    configuration.backend = plan.backend.name
-    configuration.platform = plan.backend.platform
-    configuration.defaultModelFilename = filename
+    configuration.backend = file.backend.name
+    configuration.platform = file.backend.platform
     let signature = ConfigurationCompletion.signature(of: configuration)
-    let log = log
+    let ownLog = self.log
     let pool = ModelPool(
-      name: configuration.name, version: "\(version)", configuration: configuration, model: model, limits: poolLimits,
-      warmsUp: warmsUp, log: { log.warning($0) })
+      name: endpoint, version: deployment, configuration: configuration, model: model, limits: limits,
+      warmsUp: warmsUp,
+      log: { line in
+        ownLog.warning(line)
+        log(line)
+      })
     try pool.start()
-    log.debug(
+    ownLog.debug(
       "loaded",
-      ["model": plan.configuration.name, "version": "\(version)", "file": path, "placement": model.placement])
-    let serving = ServingDeployment(
-      name: configuration.name, version: version, pool: pool, signature: signature, configuration: configuration,
-      labels: signature.outputs.map { plan.labels[$0.name] })
-    return LoadedDeployment(serving: serving, files: plan.files)
+      ["model": endpoint, "version": deployment, "file": file.path, "placement": model.placement])
+    return ServingDeployment(
+      name: endpoint, version: deployment, pool: pool, signature: signature, configuration: configuration,
+      labels: signature.outputs.map { file.labels[$0.name] })
   }
 
   private func labels(

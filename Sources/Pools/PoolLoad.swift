@@ -1,0 +1,34 @@
+/// How busy a pool is, and with how many instances: what autoscaling and statistics look at.
+package struct PoolLoad: Hashable, Sendable {
+  package var queuedRequests = 0
+  /// Taken by an instance and not yet answered.
+  package var runningRequests = 0
+  package var instances = Instances()
+
+  /// Instances of a pool by what they do.
+  package struct Instances: Hashable, Sendable {
+    /// As many as there should be.
+    package var wanted = 0
+    /// Made, warm, and in rotation.
+    package var ready = 0
+    /// Those of `ready` that have a batch in hand.
+    package var busy = 0
+    /// Restarted ones whose run goes on all the same.
+    package var abandoned = 0
+
+    package init(wanted: Int = 0, ready: Int = 0, busy: Int = 0, abandoned: Int = 0) {
+      self.wanted = wanted
+      self.ready = ready
+      self.busy = busy
+      self.abandoned = abandoned
+    }
+  }
+
+  package init(queuedRequests: Int = 0, runningRequests: Int = 0, instances: Instances = Instances()) {
+    self.queuedRequests = queuedRequests
+    self.runningRequests = runningRequests
+    self.instances = instances
+  }
+
+  package var queuedAndRunning: Int { queuedRequests + runningRequests }
+}
