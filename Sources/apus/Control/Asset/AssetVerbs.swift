@@ -48,21 +48,20 @@ struct AssetVerbs<Value: Asset> {
     try ServedResource<Value>(rest, names: [name, version]).document
   }
 
-  /// All versions of a name, in the server's order.
-  func versions(of name: String, includesArchived: Bool) async throws -> [Document] {
-    try await client.list(ResourcePath.versions(Value.kind, name)).filter { version in
-      includesArchived || version["properties"]?["isArchived"] != true
-    }
-  }
-
   /// The version that is meant: the one named, else the latest that is not archived.
   func version(_ version: String?, of name: String) async throws -> String {
     if let version { return version }
-    let present = try await versions(of: name, includesArchived: false).compactMap { $0["name"]?.string }
-    guard let latest = AssetVersions.latest(of: present) else {
-      throw ControlError(status: 404, code: "NotFound", message: "\(Value.word) \(name) has no version")
-    }
-    return latest
+    let latest = try await client.send(.GET, ResourcePath.version(Value.kind, name, "latest")).body
+    guard let number = latest["name"]?.string else { throw UnreachableError("the server has a version without a number") }
+    return number
+  }
+
+  /// Every version of a name, archived ones too; none if the name is not known.
+  private func numbers(of name: String) async throws -> [String] {
+    do {
+      return try await client.list(ResourcePath.versions(Value.kind, name), query: ["listViewType": "All"])
+        .compactMap { $0["name"]?.string }
+    } catch let error as ControlError where error.status == 404 { return [] }
   }
 
   /// Registers a version. Without a number of its own it gets the one after the highest.
@@ -82,8 +81,7 @@ struct AssetVerbs<Value: Asset> {
     try await upload(&value)
     if let version = value.version { return try await put(value, name, version) }
     for attempt in 1... {
-      let present = try await client.find(ResourcePath.versions(Value.kind, name))?.body["value"]?.array ?? []
-      let next = AssetVersions.next(after: present.compactMap { $0["name"]?.string })
+      let next = AssetVersions.next(after: try await numbers(of: name))
       value.version = next
       do { return try await put(value, name, next) } catch let error as ControlError
         where (error.status == 409 || error.status == 412) && attempt < AssetVerbs.maxAttempts
@@ -117,16 +115,16 @@ struct AssetVerbs<Value: Asset> {
 
   /// Hides a version, or all of a name, from lists; who names it still gets it. Or shows it again.
   func setArchived(_ isArchived: Bool, _ name: String, _ version: String?) async throws {
-    let path = version.map { ResourcePath.version(Value.kind, name, $0) } ?? "\(ResourcePath.assets(Value.kind))/\(Session.escaped(name))"
-    _ = try await client.send(.PATCH, path, body: ["properties": ["isArchived": .bool(isArchived)]])
+    let versions = if let version { [version] } else { try await numbers(of: name) }
+    if versions.isEmpty { throw ControlError(status: 404, code: "ResourceNotFound", message: "there is no \(Value.word) '\(name)'") }
+    for version in versions {
+      _ = try await client.send(
+        .PATCH, ResourcePath.version(Value.kind, name, version), body: ["properties": ["isArchived": .bool(isArchived)]])
+    }
   }
 }
 
-/// The order of versions: whole numbers by value, and after all others.
+/// Versions that are whole numbers.
 package enum AssetVersions {
-  package static func latest(of versions: [String]) -> String? {
-    versions.compactMap { version in Int(version).map { ($0, version) } }.max { $0.0 < $1.0 }?.1 ?? versions.last
-  }
-
   package static func next(after versions: [String]) -> String { "\((versions.compactMap { Int($0) }.max() ?? 0) + 1)" }
 }

@@ -31,9 +31,9 @@ struct ListAssets<Value: Asset> {
     try await ExitStatus.report {
       try await ControlClient.with(try await server.session()) { client in
         let path = options.name.map { ResourcePath.versions(Value.kind, $0) } ?? ResourcePath.assets(Value.kind)
-        let found = try await client.list(path).filter { asset in
-          let isArchived = asset["properties"]?["isArchived"] == true
-          return options.archivedOnly ? isArchived : options.includeArchived || !isArchived
+        let view = options.archivedOnly ? "ArchivedOnly" : options.includeArchived ? "All" : "ActiveOnly"
+        let found = try await client.list(path, query: ["listViewType": view]).filter { asset in
+          options.name == nil || !options.archivedOnly || asset["properties"]?["isArchived"] == true
         }
         let shown = try found.prefix(options.maxResults ?? .max).map { asset in
           guard let name = options.name else { return ListAssets.container(asset) }

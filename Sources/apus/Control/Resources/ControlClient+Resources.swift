@@ -7,17 +7,17 @@ extension ControlClient {
     return answer.status == 404 ? nil : answer
   }
 
-  /// The elements of a list, page after page: `{value: […], nextLink?}`, or a plain list.
+  /// The elements of a list, page after page: `{value: […], nextSkip?}`.
   ///
   /// - Parameter limit: At most so many; nil for all.
   func list(_ path: String, query: [String: String] = [:], limit: Int? = nil) async throws -> [Document] {
     var answer = try await send(.GET, path, query: query)
     var elements: [Document] = []
     while true {
-      elements += answer.body["value"]?.array ?? answer.body.array ?? []
+      elements += answer.body["value"]?.array ?? []
       if let limit, elements.count >= limit { return Array(elements.prefix(limit)) }
-      guard let next = answer.body["nextLink"]?.string, !next.isEmpty else { return elements }
-      answer = try await send(.GET, from: LongOperation.path(of: next), bytes: nil, headers: [:])
+      guard let next = answer.body["nextSkip"]?.int, next >= elements.count else { return elements }
+      answer = try await send(.GET, path, query: query.merging(["skip": "\(next)"]) { $1 })
     }
   }
 }

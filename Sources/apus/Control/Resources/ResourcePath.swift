@@ -7,7 +7,7 @@ enum ResourcePath {
     "\(deployments(of: endpoint))/\(Session.escaped(name))"
   }
 
-  /// Assets: models, environments and codes are kept by name and version.
+  /// Assets: models and environments are kept by name and version.
   static func assets(_ kind: AssetKind) -> String { "/\(kind.rawValue)" }
   static func versions(_ kind: AssetKind, _ name: String) -> String { "/\(kind.rawValue)/\(Session.escaped(name))/versions" }
   static func version(_ kind: AssetKind, _ name: String, _ version: String) -> String {
@@ -15,6 +15,6 @@ enum ResourcePath {
   }
 
   enum AssetKind: String {
-    case models, environments, codes
+    case models, environments
   }
 }

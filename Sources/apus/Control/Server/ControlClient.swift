@@ -25,7 +25,6 @@ actor ControlClient {
 
   let session: Session
   private let http: HTTPClient
-  private var token: String?
 
   /// Runs work with a client, and closes it after.
   static func with<Result: Sendable>(
@@ -44,7 +43,6 @@ actor ControlClient {
 
   private init(_ session: Session) throws(UsageError) {
     self.session = session
-    token = session.token
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     configuration.timeout.connect = .seconds(ControlClient.connectSeconds)
@@ -136,21 +134,14 @@ actor ControlClient {
     _ method: HTTPMethod, _ url: String, headers: [String: String], isLong: Bool = false,
     body: () throws -> HTTPClientRequest.Body?
   ) async throws -> HTTPClientResponse {
-    if token == nil, session.secret != nil { try await logIn() }
-    for attempt in 0... {
-      var request = HTTPClientRequest(url: url)
-      request.method = method
-      request.headers.add(name: "accept", value: "application/json")
-      request.headers.add(name: "user-agent", value: "apus/\(apusVersion)")
-      for (name, value) in headers { request.headers.add(name: name, value: value) }
-      if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
-      request.body = try body()
-      let response = try await execute(request, isLong: isLong)
-      guard response.status == .unauthorized, attempt == 0, session.secret != nil else { return response }
-      _ = try? await response.body.collect(upTo: ControlClient.maxAnswerBytes)
-      try await logIn()
-    }
-    fatalError("the loop has no end. This is a bug.")
+    var request = HTTPClientRequest(url: url)
+    request.method = method
+    request.headers.add(name: "accept", value: "application/json")
+    request.headers.add(name: "user-agent", value: "apus/\(apusVersion)")
+    for (name, value) in headers { request.headers.add(name: name, value: value) }
+    if let token = session.token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
+    request.body = try body()
+    return try await execute(request, isLong: isLong)
   }
 
   private func execute(_ request: HTTPClientRequest, isLong: Bool) async throws -> HTTPClientResponse {
@@ -202,31 +193,17 @@ actor ControlClient {
 
   // MARK: Login
 
-  /// Gets a token for the session's secret, and keeps it where the profile is.
-  private func logIn() async throws {
-    token = nil
-    guard let secret = session.secret else { return }
-    let granted = try await exchange(secret)
-    token = granted
-    if let path = session.profilePath {
-      var profile = try Profile.read(from: path)
-      profile.token = granted
-      // One that can't be kept is got again next time.
-      try? profile.write(to: path)
-    }
-  }
-
-  /// Shows a secret and gets a token.
-  func exchange(_ secret: String) async throws -> String {
+  /// Shows a secret, and gets what to show from then on: the same, or another in place of one that is good for one login.
+  func logIn(_ secret: String) async throws -> String {
     var request = HTTPClientRequest(url: session.address.url("/login"))
     request.method = .POST
     request.headers.add(name: "content-type", value: "application/json")
     request.body = .bytes(ByteBuffer(string: Document.object(["secret": .string(secret)]).json()))
     let response = try await answer(try await execute(request, isLong: false), accepting: [])
-    guard let token = response.body["accessToken"]?.string ?? response.body["token"]?.string else {
-      throw UnreachableError("\(session.address) answered a login without a token: is it an Apus server?")
+    guard let lasting = response.body["secret"]?.string else {
+      throw UnreachableError("\(session.address) answered a login without a secret: is it an Apus server?")
     }
-    return token
+    return lasting
   }
 
   private static func text(of query: [String: String]) -> String {

@@ -6,10 +6,8 @@ internal import Foundation
 /// secret. The environment overrides it: `APUS_SERVER`, `APUS_TOKEN`, `APUS_WORKSPACE`.
 package struct Profile: Codable, Hashable, Sendable {
   package var server: String?
-  /// What a request shows; from the server, or from whoever issues tokens for it.
+  /// What a request shows: a principal's secret, or a token of an issuer that the server trusts.
   package var token: String?
-  /// What a new token is got with when the old one has run out.
-  package var secret: String?
   /// Files in PEM; absolute paths.
   package var ca: String?
   package var certificate: String?
@@ -70,7 +68,6 @@ package struct Profile: Codable, Hashable, Sendable {
     }
     if let token = environment["APUS_TOKEN"], !token.isEmpty {
       profile.token = token
-      profile.secret = nil
     }
     if let workspace = environment["APUS_WORKSPACE"], !workspace.isEmpty {
       profile.defaults = (profile.defaults ?? [:]).merging(["workspace": workspace]) { $1 }

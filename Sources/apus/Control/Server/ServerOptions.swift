@@ -75,9 +75,9 @@ struct ServerOptions: ParsableArguments {
     return Session(
       address: try ServerAddress(address, from: source),
       workspace: workspace ?? profile.defaults?["workspace"] ?? Session.defaultWorkspace, token: profile.token,
-      secret: profile.secret, ca: ca ?? profile.ca, certificate: certificate ?? profile.certificate,
+      ca: ca ?? profile.ca, certificate: certificate ?? profile.certificate,
       key: key ?? profile.key, timeout: timeout.duration,
-      profilePath: profile == kept ? Profile.path(in: environment) : nil, defaultEndpoint: profile.defaults?["endpoint"],
+      defaultEndpoint: profile.defaults?["endpoint"],
       isVerbose: verbose || debug)
   }
 }

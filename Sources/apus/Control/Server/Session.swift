@@ -5,14 +5,11 @@ struct Session: Sendable {
   var address: ServerAddress
   var workspace: String
   var token: String?
-  var secret: String?
   var ca: String?
   var certificate: String?
   var key: String?
   /// How long one answer may take.
   var timeout: Duration
-  /// Where a new token is kept; nil if the session is not the profile's.
-  var profilePath: String?
   /// The endpoint that is meant where none is named.
   var defaultEndpoint: String?
   /// The private server of this machine; it asks nobody who they are.

@@ -24,7 +24,7 @@ struct NestedAssets {
     case .version, .latest, nil: break
     }
     if let code = described.codeConfiguration?.code, code.hasPrefix("/"), FileManager.default.fileExists(atPath: code) {
-      deployment.codeConfiguration?.code = try await registeredCode(code)
+      deployment.codeConfiguration?.code = try await uploaded(code)
     }
     return deployment
   }
@@ -43,14 +43,6 @@ struct NestedAssets {
     if case .path(let path) = environment.condaFile { environment.condaFile = .text(try NestedAssets.text(at: path)) }
     let name = try await registered(environment, .environments) { $0.name = $1 }
     return .version(name: name, version: NestedAssets.version)
-  }
-
-  private func registeredCode(_ path: String) async throws -> String {
-    let digest = try await Upload(client: client, isQuiet: isQuiet).send(path)
-    let name = NestedAssets.name(of: digest)
-    try await put(
-      ["properties": ["codeUri": .string(NestedAssets.uri(of: digest)), "isAnonymous": true]], .codes, name)
-    return "azureml:\(name):\(NestedAssets.version)"
   }
 
   /// A file or folder of this machine as a content of the server's; anything else as it is.
