@@ -92,7 +92,7 @@ let package = Package(
       name: "SQLiteStore", dependencies: ["Stores", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: common),
     .target(
-      name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Artifacts", dependencies: ["CLinux", "Threads", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
@@ -227,6 +227,7 @@ let package = Package(
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
+    .testTarget(name: "ScalingTests", dependencies: ["Inference", "Scaling"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
     .target(name: "CFaults", path: "Tests/CFaults"),
     .target(

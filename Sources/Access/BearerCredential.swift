@@ -20,6 +20,11 @@ package enum BearerCredential {
     return index < end ? UnsafeRawBufferPointer(rebasing: authorization[index..<end]) : nil
   }
 
+  /// The same as text.
+  package static func text(of authorization: [UInt8]) -> String? {
+    authorization.withUnsafeBytes { text(of: $0).map { String(decoding: $0, as: UTF8.self) } }
+  }
+
   /// Whether it begins as the base64url text of `{"` or `{ ` does, as every JSON Web Token.
   static func mayBeToken(_ credential: UnsafeRawBufferPointer) -> Bool {
     credential.count > 2 && credential[0] == UInt8(ascii: "e") && credential[1] == UInt8(ascii: "y")

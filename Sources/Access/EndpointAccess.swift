@@ -75,4 +75,10 @@ package struct EndpointAccess: Sendable, Equatable {
     let isSecondary = digest == secondary
     return isPrimary ? 1 : isSecondary ? 2 : nil
   }
+
+  /// The same for the value of a header `authorization`.
+  package func holder(authorization: UnsafeRawBufferPointer) -> UInt64? {
+    guard let key = BearerCredential.text(of: authorization) else { return nil }
+    return holder(of: key)
+  }
 }

@@ -62,6 +62,13 @@ extension Document {
     }
   }
 
+  /// The document as a merge patch leaves it; see `merge`.
+  package func merging(_ patch: Document) -> Document {
+    var merged = self
+    merged.merge(patch)
+    return merged
+  }
+
   /// Applies a merge patch (RFC 7396): objects are merged key by key, `null` removes, anything else replaces.
   package mutating func merge(_ patch: Document) {
     guard case .object(let changes) = patch else {

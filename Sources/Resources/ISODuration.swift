@@ -1,10 +1,10 @@
 /// Durations as ISO 8601 writes them: `PT5S`, `PT0.5S`, `P1DT12H`. Years and months have no length here.
-internal enum ISODuration {
+package enum ISODuration {
   /// Longest that is read: a year of 366 days.
   static let maxMilliseconds = 366 * 86_400_000
 
   /// The milliseconds of a text; `nil` if it is none, is longer than the limit, or has parts of a millisecond.
-  static func milliseconds(_ text: String) -> Int? {
+  package static func milliseconds(_ text: String) -> Int? {
     guard text.count <= 64, text.first == "P" else { return nil }
     var total = 0
     var isTime = false
@@ -49,7 +49,7 @@ internal enum ISODuration {
   }
 
   /// The shortest text: `PT1M30S`, `PT0.25S`, `P1D`, `PT0S`.
-  static func text(_ milliseconds: Int) -> String {
+  package static func text(_ milliseconds: Int) -> String {
     let days = milliseconds / 86_400_000
     let hours = milliseconds / 3_600_000 % 24
     let minutes = milliseconds / 60_000 % 60

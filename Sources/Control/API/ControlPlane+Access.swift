@@ -1,7 +1,9 @@
 package import Access
 internal import Documents
 internal import Inference
+internal import Resources
 package import Stores
+internal import Telemetry
 
 /// Who may do what: `principals`, `roleDefinitions`, `roleAssignments`, and logging in.
 extension ControlPlane {
@@ -112,7 +114,7 @@ extension ControlPlane {
     _ id: PrincipalID, kind: Principal.Kind, use: PrincipalSecret.Use, expires: Int64?, in store: any CatalogWriter
   ) throws -> (CatalogRecord, String) {
     let body: Document = ["principalType": .string(kind.rawValue)]
-    let record = try store.insert(RoleRecords.principal, id.name, body: try body.json())
+    let record = try store.insert(RoleRecords.principal, id.name, body: body.json())
     return (record, try addSecret(for: id, use: use, expires: expires, in: store))
   }
 
@@ -187,7 +189,7 @@ extension ControlPlane {
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "roleDefinitions/write",
             resource: "roleDefinitions/\(name)"))
-        return try store.put(RoleRecords.definition, name, body: try stored.json())
+        return try store.put(RoleRecords.definition, name, body: stored.json())
       }
       try await rolesChanged()
       return ControlResponse(status: 200, body: rendered(try RoleRecords.definition(stored: record), isBuiltIn: false))
@@ -257,7 +259,7 @@ extension ControlPlane {
             principal: request.principal?.id.description ?? "", action: "roleAssignments/write",
             resource: "roleAssignments/\(name)",
             summary: "\(assignment.role) for \(assignment.assignee) at \(assignment.scope)"))
-        return try store.put(RoleRecords.assignment, name, body: try RoleRecords.stored(assignment).json())
+        return try store.put(RoleRecords.assignment, name, body: RoleRecords.stored(assignment).json())
       }
       try await rolesChanged()
       return ControlResponse(status: 201, body: try renderedAssignment(record), etag: "\(record.revision)")
@@ -371,7 +373,7 @@ extension ControlPlane {
       let (_, secret) = try addPrincipal(
         id, kind: .user, use: .once, expires: now / 1000 + Int64(hours) * 3600, in: store)
       let owner = RoleAssignment(.principal(id), role: RoleDefinition.owner.name, scope: .workspace)
-      try store.insert(RoleRecords.assignment, "first-administrator", body: try RoleRecords.stored(owner).json())
+      try store.insert(RoleRecords.assignment, "first-administrator", body: RoleRecords.stored(owner).json())
       try store.audit(AuditEntry(principal: id.description, action: "init", resource: "workspace", summary: "created"))
       return secret
     }

@@ -86,7 +86,7 @@ extension ControlPlane {
       try store.save(operation)
       try store.audit(
         AuditEntry(
-          principal: request.principal?.name ?? "", action: "onlineEndpoints/deployments/write",
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/write",
           resource: operation.resource, summary: existing == nil ? "created" : "updated"))
       return (try store.save(record), operation, existing == nil)
     }
@@ -236,7 +236,7 @@ extension ControlPlane {
       try store.save(operation)
       try store.audit(
         AuditEntry(
-          principal: request.principal?.name ?? "", action: "onlineEndpoints/deployments/delete",
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/delete",
           resource: operation.resource))
       return operation
     }
@@ -289,7 +289,7 @@ extension ControlPlane {
   internal func rendered(_ record: DeploymentRecord) -> Document {
     let name = record.id
     var document =
-      record.deployment.rest(id: id("onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")).object ?? [:]
+      record.deployment.rest(ResourceStatus(id: id("onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)"))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["provisioningState"] = .string(record.state.word)
     if let error = record.error { properties["provisioningError"] = error.stored }

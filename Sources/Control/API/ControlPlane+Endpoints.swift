@@ -91,7 +91,7 @@ extension ControlPlane {
     let summary = existing.map { ControlPlane.differences(from: $0.endpoint, to: record.endpoint) } ?? "created"
     try store.audit(
       AuditEntry(
-        principal: request.principal?.name ?? "", action: "onlineEndpoints/write",
+        principal: request.principal?.id.description ?? "", action: "onlineEndpoints/write",
         resource: "onlineEndpoints/\(wanted.name)", summary: summary))
     return saved
   }
@@ -174,7 +174,7 @@ extension ControlPlane {
       try store.save(operation)
       try store.audit(
         AuditEntry(
-          principal: request.principal?.name ?? "", action: "onlineEndpoints/delete", resource: "onlineEndpoints/\(name)"))
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/delete", resource: "onlineEndpoints/\(name)"))
       return operation
     }
     guard let operation else { return ControlResponse(status: 204) }
@@ -199,7 +199,7 @@ extension ControlPlane {
 
   internal func rendered(_ record: EndpointRecord, _ request: ControlRequest) -> Document {
     let name = record.endpoint.name
-    var document = record.endpoint.rest(id: id("onlineEndpoints/\(name)")).object ?? [:]
+    var document = record.endpoint.rest(ResourceStatus(id: id("onlineEndpoints/\(name)"))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["provisioningState"] = .string(record.state.word)
     properties["scoringUri"] = .string("\(request.scoringAddress)/endpoints/\(name)/score")

@@ -1,3 +1,4 @@
+internal import Access
 internal import Documents
 internal import Resources
 internal import Stores
@@ -59,7 +60,7 @@ extension ControlPlane {
         asset.environment = wanted
         try store.audit(
           AuditEntry(
-            principal: request.principal?.name ?? "", action: "environments/versions/write",
+            principal: request.principal?.id.description ?? "", action: "environments/versions/write",
             resource: "environments/\(name)/versions/\(version)"))
         return (try store.save(asset), existing == nil)
       }
@@ -90,7 +91,7 @@ extension ControlPlane {
         try store.delete(EnvironmentAsset.kind, "\(name)/\(version)", expectedRevision: nil)
         try store.audit(
           AuditEntry(
-            principal: request.principal?.name ?? "", action: "environments/versions/delete",
+            principal: request.principal?.id.description ?? "", action: "environments/versions/delete",
             resource: "environments/\(name)/versions/\(version)"))
         return true
       }
@@ -103,7 +104,7 @@ extension ControlPlane {
 
   private func rendered(_ asset: EnvironmentAsset) -> Document {
     let place = "environments/\(asset.environment.name ?? "")/versions/\(asset.environment.version ?? "")"
-    var document = asset.environment.rest(id: id(place)).object ?? [:]
+    var document = asset.environment.rest(ResourceStatus(id: id(place))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["isArchived"] = .bool(asset.isArchived)
     document["properties"] = .object(properties)

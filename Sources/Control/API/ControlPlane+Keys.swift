@@ -1,6 +1,7 @@
 internal import Access
 internal import Documents
 internal import Inference
+internal import Resources
 internal import Stores
 
 /// Credentials of an endpoint: `listKeys`, `regenerateKeys`, `token`; and its rollout and mirror report.

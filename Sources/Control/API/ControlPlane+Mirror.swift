@@ -1,6 +1,8 @@
+internal import Access
 internal import Documents
 internal import Rollouts
 internal import Serving
+internal import Stores
 
 /// `onlineEndpoints/{endpoint}/mirrorReport`: what mirroring has shown so far.
 extension ControlPlane {

@@ -1,3 +1,4 @@
+internal import Access
 internal import Artifacts
 internal import Documents
 internal import Resources
@@ -93,7 +94,7 @@ extension ControlPlane {
       try ControlPlane.check(request, revision: nil, "version '\(version)' of model '\(name)'")
       try store.audit(
         AuditEntry(
-          principal: request.principal?.name ?? "", action: "models/versions/write",
+          principal: request.principal?.id.description ?? "", action: "models/versions/write",
           resource: "models/\(name)/versions/\(version)", summary: "created from \(tree)"))
       return (try store.save(ModelAsset(model: model, tree: tree)), true)
     }
@@ -134,7 +135,7 @@ extension ControlPlane {
       try store.delete(ModelAsset.kind, "\(name)/\(version)", expectedRevision: nil)
       try store.audit(
         AuditEntry(
-          principal: request.principal?.name ?? "", action: "models/versions/delete",
+          principal: request.principal?.id.description ?? "", action: "models/versions/delete",
           resource: "models/\(name)/versions/\(version)"))
       return true
     }
@@ -161,7 +162,7 @@ extension ControlPlane {
   internal func rendered(_ asset: ModelAsset) -> Document {
     let name = asset.model.name ?? ""
     let version = asset.model.version ?? ""
-    var document = asset.model.rest(id: id("models/\(name)/versions/\(version)")).object ?? [:]
+    var document = asset.model.rest(ResourceStatus(id: id("models/\(name)/versions/\(version)"))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["modelUri"] = .string(ModelAsset.scheme + asset.tree)
     properties["isArchived"] = .bool(asset.isArchived)

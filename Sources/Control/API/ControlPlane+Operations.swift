@@ -1,5 +1,8 @@
+internal import Access
 internal import Documents
 internal import Stores
+internal import Telemetry
+internal import Threads
 
 /// Changes that take time.
 extension ControlPlane {

@@ -1,9 +1,11 @@
+internal import Access
 internal import Documents
 internal import FoundationEssentials
 internal import Inference
 internal import Resources
 internal import Rollouts
 internal import Stores
+internal import Telemetry
 
 /// `onlineEndpoints/{endpoint}/rollout`: traffic that moves in steps, watched, and goes back by itself.
 extension ControlPlane {

@@ -1,5 +1,6 @@
 internal import Resources
 internal import Stores
+internal import Telemetry
 
 extension ControlPlane {
   /// Brings everything back as the catalogue has it, and takes up what was under way when the server last stopped.

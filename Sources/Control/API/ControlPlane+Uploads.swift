@@ -2,6 +2,7 @@ package import Access
 package import Artifacts
 internal import Documents
 internal import Stores
+internal import Telemetry
 
 /// `uploads`: the files of models on their way in. Resumable, and checked against their digests.
 ///

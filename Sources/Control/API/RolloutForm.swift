@@ -1,5 +1,6 @@
 internal import Documents
 internal import Inference
+internal import Resources
 internal import Rollouts
 
 /// A rollout's plan as REST writes it: times are ISO 8601 durations.
@@ -142,7 +143,7 @@ internal final class RolloutForm {
     return UInt64(milliseconds) * 1_000_000
   }
 
-  private static func text(_ nanoseconds: UInt64) -> String { ISODuration.text(milliseconds: Int(nanoseconds / 1_000_000)) }
+  private static func text(_ nanoseconds: UInt64) -> String { ISODuration.text(Int(nanoseconds / 1_000_000)) }
 
   private func unexpected(_ key: String, _ expected: String, _ value: Document) -> ControlError {
     ControlError(.badArgument, "\(place).\(key) is \(value.quoted): expected \(expected)")

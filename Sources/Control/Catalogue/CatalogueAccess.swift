@@ -65,42 +65,42 @@ extension CatalogWriter {
   /// Writes a record back, if nobody changed it since it was read; a new one if it has no revision yet.
   @discardableResult
   internal func save(_ record: EndpointRecord) throws -> EndpointRecord {
-    try EndpointRecord(stored: save(EndpointRecord.kind, record.endpoint.name, try record.stored(), record.revision))
+    try EndpointRecord(stored: save(EndpointRecord.kind, record.endpoint.name, record.stored(), record.revision))
   }
 
   @discardableResult
   internal func save(_ record: DeploymentRecord) throws -> DeploymentRecord {
     try DeploymentRecord(
-      stored: save(DeploymentRecord.kind, record.id.description, try record.stored(), record.revision))
+      stored: save(DeploymentRecord.kind, record.id.description, record.stored(), record.revision))
   }
 
   @discardableResult
   internal func save(_ asset: ModelAsset) throws -> ModelAsset {
     let name = "\(asset.model.name ?? "")/\(asset.model.version ?? "")"
-    return try ModelAsset(stored: save(ModelAsset.kind, name, try asset.stored(), asset.revision))
+    return try ModelAsset(stored: save(ModelAsset.kind, name, asset.stored(), asset.revision))
   }
 
   @discardableResult
   internal func save(_ asset: EnvironmentAsset) throws -> EnvironmentAsset {
     let name = "\(asset.environment.name ?? "")/\(asset.environment.version ?? "")"
-    return try EnvironmentAsset(stored: save(EnvironmentAsset.kind, name, try asset.stored(), asset.revision))
+    return try EnvironmentAsset(stored: save(EnvironmentAsset.kind, name, asset.stored(), asset.revision))
   }
 
   internal func save(_ operation: Operation) throws {
-    try put(Operation.recordKind, operation.id, body: try operation.stored().json())
+    try put(Operation.recordKind, operation.id, body: operation.stored().json())
   }
 
   private func save(
     _ kind: RecordKind, _ name: String, _ body: Document, _ revision: Int64
   ) throws -> CatalogRecord {
-    let text = try body.json()
+    let text = body.json()
     return revision == 0
       ? try insert(kind, name, body: text) : try update(kind, name, body: text, expectedRevision: revision)
   }
 
   /// Adds a line to the audit log and keeps it within its length.
   internal func audit(_ entry: AuditEntry) throws {
-    let added = try append(AuditEntry.log, body: try entry.stored().json())
+    let added = try append(AuditEntry.log, body: entry.stored().json())
     if added.sequence % 1000 == 0 { try trim(AuditEntry.log, keepingNewest: AuditEntry.mostKept) }
   }
 }

@@ -5,7 +5,7 @@ internal import Stores
 // How records look in the store: the resource in its REST form, and beside it what the server knows of it.
 
 extension EndpointRecord {
-  internal func stored() throws -> Document {
+  internal func stored() -> Document {
     var document: Document.Object = [
       "spec": endpoint.rest(), "state": .string(state.rawValue),
       "accessStamp": .string(String(accessStamp)),
@@ -31,7 +31,7 @@ extension EndpointRecord {
 }
 
 extension DeploymentRecord {
-  internal func stored() throws -> Document {
+  internal func stored() -> Document {
     var document: Document.Object = [
       "spec": deployment.rest(), "state": .string(state.rawValue),
     ]
@@ -58,7 +58,7 @@ extension DeploymentRecord {
 }
 
 extension ModelAsset {
-  internal func stored() throws -> Document {
+  internal func stored() -> Document {
     ["spec": model.rest(), "tree": .string(tree), "isArchived": .bool(isArchived)]
   }
 
@@ -75,7 +75,7 @@ extension ModelAsset {
 }
 
 extension EnvironmentAsset {
-  internal func stored() throws -> Document {
+  internal func stored() -> Document {
     ["spec": environment.rest(), "isArchived": .bool(isArchived)]
   }
 

@@ -1,7 +1,7 @@
 package import Access
 internal import Documents
 internal import FoundationEssentials
-internal import Inference
+package import Inference
 internal import Resources
 package import Stores
 internal import Threads
@@ -69,7 +69,7 @@ package final class Security: Sendable {
     let roles = state.withLock { $0.rolesRevision }
     let generation = record.accessStamp &+ UInt64(roles)
     switch record.endpoint.authMode {
-    case .amlToken: return .amlToken(endpoint: number, generation: generation)
+    case .amlToken: return .amlToken(endpoint: number, generation: generation, epoch: record.accessStamp)
     case .aadToken: return .aadToken(endpoint: number, generation: generation)
     case .key:
       guard let keys = try? endpointKeys(of: record) else {

@@ -25,7 +25,7 @@ package final class MirrorComparisons: MirrorObserver {
     one.live = live
     switch pair.shadow {
     case .failure: one.comparison.shadowFailed()
-    case .outputs(let outputs): one.comparison.compare(live: pair.live, shadow: outputs, requestID: pair.requestID)
+    case .outputs(let outputs): one.comparison.compare(live: pair.live, shadow: outputs, requestID: "")
     }
     let changed = one
     comparisons.withLock { $0[endpoint] = changed }

@@ -47,19 +47,21 @@ package final class Reconciler: Sendable {
   internal let loader: DeploymentLoader
   internal let artifacts: ArtifactStore
   internal let limits: PoolLimits
+  internal let mirror: MirrorQueue?
   internal let log: Log
   /// Loads wait for a thread here, so that many at once do not fight for the machine.
   private let loads: LoadThreads
 
   package init(
     compute: Compute, composer: SnapshotComposer, loader: DeploymentLoader, artifacts: ArtifactStore,
-    limits: PoolLimits, maxParallelLoads: Int, log: Log
+    limits: PoolLimits, maxParallelLoads: Int, mirror: MirrorQueue?, log: Log
   ) {
     self.compute = compute
     self.composer = composer
     self.loader = loader
     self.artifacts = artifacts
     self.limits = limits
+    self.mirror = mirror
     self.log = log
     loads = LoadThreads(maxParallelLoads: maxParallelLoads)
   }
@@ -320,4 +322,14 @@ extension OnlineDeployment {
 extension OnlineEndpoint {
   /// Whether requests with equal `apus-routing-key` stay with one deployment: the property `apus.sticky` is `true`.
   internal var isSticky: Bool { properties["apus.sticky"] == "true" || tags["apus.sticky"] == "true" }
+}
+
+extension Reconciler {
+  /// What the meters of an endpoint's deployments have counted, by name; zero for one that does not serve.
+  internal func meters(of endpoint: String) -> (String) -> MeterSnapshot {
+    let served = state.withLock { $0.endpoints[endpoint]?.deployments } ?? [:]
+    return { served[$0]?.serving.policy.meter?.snapshot() ?? MeterSnapshot() }
+  }
+
+  internal func mirrorCounts() -> MirrorCounts { mirror?.counts ?? MirrorCounts() }
 }

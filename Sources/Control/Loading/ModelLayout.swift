@@ -11,7 +11,7 @@ internal import Inference
 ///
 /// A folder that holds nothing but one folder stands for that one: an upload of `models/churn` and one of its contents
 /// are the same model.
-internal enum ModelLayout: Hashable, Sendable {
+internal enum ModelLayout: Sendable {
   /// Triton's: the loader picks version and file.
   case repository(ModelFolder)
   /// One file.
@@ -92,12 +92,12 @@ internal enum ModelLayout: Hashable, Sendable {
     }
     let bytes = try Files.contents("\(folder)/MLmodel", limitBytes: 4 << 20)
     let description: Document
-    do { description = try Document(yaml: String(decoding: bytes, as: UTF8.self), source: "MLmodel") } catch {
+    do { description = try SourceDocument(yaml: bytes).root } catch {
       throw .invalidArgument("file 'MLmodel' of model '\(model)': \(error)")
     }
     let flavors = description["flavors"]
     guard let onnx = flavors?["onnx"] else {
-      let names = flavors?.keys.joined(separator: ", ") ?? "none"
+      let names = flavors?.object?.keys.joined(separator: ", ") ?? "none"
       throw .unimplemented(
         "model '\(model)' has the MLflow flavours \(names): only 'onnx' runs without Python, which this server does not "
           + "start yet")

@@ -1,5 +1,5 @@
 internal import CProtos
-package import Inference
+internal import Inference
 
 /// One thing asked of the control plane: a resource by its path, in the JSON of the REST interface.
 package struct ResourceRequest: CMessage, Hashable {
