@@ -219,7 +219,7 @@ let package = Package(
     .testTarget(
       name: "apusTests",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
+        "ApusClient", "ApusServer", "Control", "Documents", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
