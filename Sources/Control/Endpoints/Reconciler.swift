@@ -90,6 +90,12 @@ package final class Reconciler: Sendable {
     }
   }
 
+  /// As `apply`, but for an endpoint that has been taken away in between.
+  internal func renew(_ record: EndpointRecord, access: EndpointAccess) {
+    guard state.withLock({ $0.endpoints[record.endpoint.name] != nil }) else { return }
+    apply(record, access: access)
+  }
+
   /// Takes an endpoint out of service, with all that is behind it. Returns when its last request is answered.
   internal func remove(_ name: String) async {
     var retired: [Served] = []
@@ -146,7 +152,7 @@ package final class Reconciler: Sendable {
     guard let served = served(record.id), served.tree == asset.tree,
       served.deployment.loadedParts == record.deployment.loadedParts
     else { return false }
-    if served.serving.pool.instanceCount != record.instanceCount {
+    if served.serving.pool.load.instances.wanted != record.instanceCount {
       progress(30, "changing to \(record.instanceCount) instances")
       try await resize(record.id, to: record.instanceCount)
     }
