@@ -80,7 +80,7 @@ import Threads
   door.endOfTurn()
   first.wait()
   door.finish(first.pointer, now: arrival.advanced(byNanoseconds: 5_000_000))
-  _ = try door.submit(request(shape: [2, 2]).pointer, now: .now())
+  _ = try door.submission(of: request(shape: [2, 2]))
   let snapshot = meter.snapshot()
   #expect(snapshot[.succeeded] == 1 && snapshot[.invalid] == 1)
   #expect((5_000_000...5_400_000).contains(snapshot.nanoseconds(atShare: 0.5) ?? 0))
