@@ -74,17 +74,17 @@ private let invalid = InferenceError.unauthenticated("the credential is not vali
 
 @Test func `a token that the door does not know is verified, and then known`() async throws {
   try await withDoor(.aadToken(endpoint: 1, generation: 1)) { (door: ServingDoor, _: Admission) throws in
-    #expect(try door.submit(credential: "Bearer abc").submission == .needsVerification)
-    let need = try #require(verificationNeed(door, "m", "Bearer abc"))
-    #expect(need.endpoint == "m" && need.credential.authorization == Array("Bearer abc".utf8))
+    #expect(try door.submit(credential: "Bearer eyJh.eyJp.c2ln").submission == .needsVerification)
+    let need = try #require(verificationNeed(door, "m", "Bearer eyJh.eyJp.c2ln"))
+    #expect(need.endpoint == "m" && need.credential.authorization == Array("Bearer eyJh.eyJp.c2ln".utf8))
     door.remember(
       CredentialVerdict(.allowed(caller: 77), expires: 1_700_000_100, generation: 1, log: ""), for: need)
-    #expect(try door.submit(credential: "Bearer abc") == Outcome(.accepted, caller: 77))
-    let other = try #require(verificationNeed(door, "m", "Bearer other"))
+    #expect(try door.submit(credential: "Bearer eyJh.eyJp.c2ln") == Outcome(.accepted, caller: 77))
+    let other = try #require(verificationNeed(door, "m", "Bearer eyJo.eyJ0.aGVy"))
     door.remember(
       CredentialVerdict(.refused(.forbidden), expires: 1_700_000_100, generation: 1, log: ""), for: other)
     #expect(
-      try door.submit(credential: "Bearer other").submission
+      try door.submit(credential: "Bearer eyJo.eyJ0.aGVy").submission
         == .refused(.permissionDenied("the credential does not allow this")))
   }
 }
@@ -101,21 +101,21 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
     for name in ["m", "stranger"] {
       #expect(try door.submit(name, credential: "").submission == .refused(missing))
       #expect(try door.submit(name, credential: "Basic x").submission != .accepted)
-      #expect(try door.submit(name, credential: "Bearer abc").submission == .needsVerification)
-      let need = try #require(verificationNeed(door, name, "Bearer abc"))
+      #expect(try door.submit(name, credential: "Bearer eyJh.eyJp.c2ln").submission == .needsVerification)
+      let need = try #require(verificationNeed(door, name, "Bearer eyJh.eyJp.c2ln"))
       door.remember(
         CredentialVerdict(.refused(.forbidden), expires: 1_700_000_100, generation: 1, log: ""), for: need)
       #expect(
-        try door.submit(name, credential: "Bearer abc").submission
+        try door.submit(name, credential: "Bearer eyJh.eyJp.c2ln").submission
           == .refused(.permissionDenied("the credential does not allow this")))
     }
     // Only who may score everywhere is told.
-    let need = try #require(verificationNeed(door, "stranger", "Bearer admin"))
+    let need = try #require(verificationNeed(door, "stranger", "Bearer eyJh.eyJk.bWlu"))
     #expect(need.endpoint == "")
     door.remember(
       CredentialVerdict(.allowed(caller: 5), expires: 1_700_000_100, generation: 1, log: ""), for: need)
     #expect(
-      try door.submit("stranger", credential: "Bearer admin").submission
+      try door.submit("stranger", credential: "Bearer eyJh.eyJk.bWlu").submission
         == .refused(.notFound("Request for unknown model: 'stranger' is not found")))
   }
 }
@@ -139,7 +139,7 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
       [blue.deployment], split: ["blue": 100],
       policy: EndpointPolicy(name: "m", access: .aadToken(endpoint: 1, generation: 1))))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
-  #expect(refusal(try door.submit(credential: "Bearer abc").submission)?.code == .unavailable)
+  #expect(refusal(try door.submit(credential: "Bearer eyJh.eyJp.c2ln").submission)?.code == .unavailable)
   await blue.deployment.pool.drain()
 }
 
