@@ -35,6 +35,8 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
   ],
   targets: [
     // MARK: C
@@ -100,8 +102,9 @@ let package = Package(
     .target(
       name: "Tokens",
       dependencies: [
-        "Access", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Access", "Inference", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: common),
     .target(name: "Scaling", dependencies: ["Inference"], swiftSettings: strict),
@@ -125,11 +128,14 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "Control", "Documents", "EventLoops", "Inference", "Resources", "Serving", "Telemetry", "Threads",
-        .product(name: "Hummingbird", package: "hummingbird"),
+        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
       ],
       swiftSettings: trusted),
 
@@ -196,6 +202,14 @@ let package = Package(
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
     .testTarget(
       name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: [
+        "Access", "Inference", "Tokens", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
@@ -223,6 +237,11 @@ let package = Package(
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Backends", "Gateway", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving", "Telemetry", "Threads",
+      ], swiftSettings: trusted),
     .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
     .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
     .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
@@ -230,9 +249,9 @@ let package = Package(
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
     .target(name: "CFaults", path: "Tests/CFaults"),
     .target(
-      name: "CrashTesting", dependencies: ["Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+      name: "CrashTesting", dependencies: ["Artifacts", "Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
     .executableTarget(
-      name: "CrashSubject", dependencies: ["CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      name: "CrashSubject", dependencies: ["Artifacts", "CFaults", "CrashTesting", "SQLiteStore", "Stores"],
       path: "Tests/CrashSubject", swiftSettings: common),
     .target(
       name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
@@ -244,5 +263,7 @@ let package = Package(
         "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
         .product(name: "GRDB", package: "GRDB.swift"),
       ], swiftSettings: common),
+    .testTarget(
+      name: "ArtifactsTests", dependencies: ["Artifacts", "CrashSubject", "CrashTesting"], swiftSettings: common),
   ]
 )

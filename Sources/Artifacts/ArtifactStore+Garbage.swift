@@ -8,6 +8,12 @@ extension ArtifactStore {
     package var blobCount = 0
     /// Of the blobs. A checkout that a backend still reads keeps its bytes on the disk until it lets go.
     package var bytes: Int64 = 0
+
+    package init(treeCount: Int = 0, blobCount: Int = 0, bytes: Int64 = 0) {
+      self.treeCount = treeCount
+      self.blobCount = blobCount
+      self.bytes = bytes
+    }
   }
 
   /// Takes away the trees that nothing refers to, their checkouts, and the blobs that no tree and no upload needs.

@@ -65,6 +65,13 @@ package final class ArtifactStore: Sendable {
     package var uploadCount: Int
     /// Bytes that uploads under way have announced, and which are not whole blobs yet.
     package var announcedBytes: Int64
+
+    package init(blobCount: Int = 0, blobBytes: Int64 = 0, uploadCount: Int = 0, announcedBytes: Int64 = 0) {
+      self.blobCount = blobCount
+      self.blobBytes = blobBytes
+      self.uploadCount = uploadCount
+      self.announcedBytes = announcedBytes
+    }
   }
 
   package var usage: Usage {

@@ -6,6 +6,12 @@ package struct FolderProgress: Hashable, Sendable {
   package var path: String
   package var bytesDone: Int64
   package var bytesTotal: Int64
+
+  package init(path: String, bytesDone: Int64, bytesTotal: Int64) {
+    self.path = path
+    self.bytesDone = bytesDone
+    self.bytesTotal = bytesTotal
+  }
 }
 
 /// A local folder as a manifest, with where each blob is to be read from: what an upload needs.

@@ -48,7 +48,9 @@ enum FolderScan {
     var location = "\(root)/\(path)"
     var status = status
     if status.st_mode & S_IFMT == S_IFLNK {
-      location = try realPath(location)
+      do throws(ArtifactError) { location = try realPath(location) } catch {
+        throw .init(.invalidArgument, "link \(TreePath.quoted(path.utf8)) leads nowhere: \(error.message)")
+      }
       guard location.utf8.starts(with: "\(root)/".utf8) else {
         throw .init(
           .invalidArgument, "link \(TreePath.quoted(path.utf8)) leads out of the folder, to \(TreePath.quoted(location.utf8))")

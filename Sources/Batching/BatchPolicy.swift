@@ -22,6 +22,13 @@ package struct BatchPolicy: Hashable, Sendable {
   package var maxQueuedRequests: Int
   /// Most requests in one batch; nil: as many as its rows allow. At least 1.
   package var maxBatchRequests: Int?
+  /// Deadlines less than so far apart count as one: several threads bring requests a little out of order, and to sort those
+  /// gains nobody anything.
+  package var deadlineGrainNanoseconds: UInt64 = 1_000_000
+  /// How many priorities there are, 1 the most urgent; 0: all requests are equal. At most 255.
+  package var priorityLevels: Int
+  /// The priority of a request that names none.
+  package var defaultPriority: Int
 
   /// - Parameters:
   ///   - maxBatchSize: As resolved from the configuration and the model; 0: the model does not batch.
@@ -44,11 +51,20 @@ package struct BatchPolicy: Hashable, Sendable {
       queue.defaultTimeoutMicroseconds == 0 ? nil : Self.nanoseconds(queue.defaultTimeoutMicroseconds)
     allowsTimeoutOverride = queue.allowTimeoutOverride
     maxQueuedRequests = queue.maxQueueSize > 0 ? min(queue.maxQueueSize, queueLimit) : queueLimit
+    priorityLevels = min(max(batching.priorityLevels, 0), Int(UInt8.max))
+    defaultPriority = min(max(batching.defaultPriorityLevel, 1), max(priorityLevels, 1))
     self.maxBatchRequests = maxBatchRequests.map { max($0, 1) }
     if let maxQueueWait {
       timeoutAction = .reject
       defaultTimeoutNanoseconds = min(defaultTimeoutNanoseconds ?? .max, maxQueueWait.wholeNanoseconds)
     }
+  }
+
+  /// Where a request's priority ranks, 0 being the most urgent. 0 asks for the default, and what is past the last counts
+  /// as the last.
+  func level(of priority: UInt8) -> UInt8 {
+    guard priorityLevels > 1 else { return 0 }
+    return UInt8(min(priority == 0 ? defaultPriority : Int(priority), priorityLevels) - 1)
   }
 
   /// When a request that enters the queue at `now` has waited too long.

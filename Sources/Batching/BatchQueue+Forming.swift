@@ -23,13 +23,22 @@ extension BatchQueue {
     return .idle
   }
 
-  /// The line to serve next, or nil if all should wait. Overdue before ready, so that no line starves.
+  /// The line to serve next, or nil if all should wait: that of the next in the order, if it need not wait; else overdue
+  /// before ready, so that no line starves.
   private func chooseLine(at now: Instant, flush: Bool) -> (line: Int32, isDue: Bool)? {
     guard !live.isEmpty else { return (entries[Int(delayed.first)].line, true) }
-    let oldest = entries[Int(live.first)]
-    guard waitsForCompany, !flush else { return (oldest.line, flush) }
-    if now >= oldest.enqueued.advanced(byNanoseconds: policy.maxQueueDelayNanoseconds) { return (oldest.line, true) }
+    let next = isPlain ? live.first : flows[flows.first].live.first
+    guard waitsForCompany, !flush else { return (entries[Int(next)].line, flush) }
+    if !isPlain {
+      if isOverdue(next, at: now) { return (entries[Int(next)].line, true) }
+      if lines[Int(entries[Int(next)].line)].isReady { return (entries[Int(next)].line, false) }
+    }
+    if isOverdue(live.first, at: now) { return (entries[Int(live.first)].line, true) }
     return ready.isEmpty ? nil : (ready.first, false)
+  }
+
+  private func isOverdue(_ slot: Int32, at now: Instant) -> Bool {
+    now >= entries[Int(slot)].enqueued.advanced(byNanoseconds: policy.maxQueueDelayNanoseconds)
   }
 
   private func waitEnd() -> Instant {
@@ -44,7 +53,7 @@ extension BatchQueue {
     let prefix = countPrefix(of: line, isDue: isDue, at: now, isCancelled: isCancelled, into: &batch)
     if let cause = prefix.cause {
       batch.cause = cause
-      for _ in 0..<prefix.requests { take(lines[Int(line)].live.first, into: &batch) }
+      takePrefix(of: line, prefix.requests, into: &batch)
     }
     if hasRoomForDelayed(line, prefix.cause) {
       if batch.tokens.isEmpty { batch.cause = .free }
@@ -57,7 +66,7 @@ extension BatchQueue {
 
   /// Timed-out requests go when nothing else waits, or in a batch that leaves unfilled and keeps no live one out.
   private func hasRoomForDelayed(_ line: Int32, _ cause: FormedBatch.Cause?) -> Bool {
-    guard lines[Int(line)].live.isEmpty else { return false }
+    guard lines[Int(line)].liveCount == 0 else { return false }
     return switch cause {
     case nil: live.isEmpty
     case .free, .delay: policy.joinsRequests
@@ -80,12 +89,15 @@ extension BatchQueue {
     var requests = 0
     var best = Prefix()  // the largest preferred size met, or all before the one that passed the largest
     var isFull = false
-    var slot = lines[Int(line)].live.first
-    while slot >= 0 {
-      let current = slot
-      slot = byLine.slot(after: current)
+    var charge = 0
+    beginWalk(along: line)
+    while true {
+      let current = nextInWalk(charging: charge)
+      guard current >= 0 else { break }
+      charge = 0
       if retire(current, at: now, isCancelled: isCancelled, into: &batch) { continue }
-      let next = rows + entries[Int(current)].rows
+      charge = entries[Int(current)].rows
+      let next = rows + charge
       if rows > 0, next > largest, best.requests == 0 { best = Prefix(requests: requests, cause: .full) }
       guard next <= policy.maxBatchRows else {
         isFull = true
@@ -93,6 +105,7 @@ extension BatchQueue {
       }
       rows = next
       requests += 1
+      if !isPlain { walk.picked.append(current) }
       if policy.preferredRows.contains(rows) {
         best = Prefix(requests: requests, cause: rows == largest ? .full : .preferred)
       }
@@ -124,6 +137,24 @@ extension BatchQueue {
       take(current, into: &batch)
       if !policy.joinsRequests { return }
     }
+  }
+
+  /// Takes what the walk has measured, from the callers' shares.
+  private mutating func takePrefix(of line: Int32, _ count: Int, into batch: inout FormedBatch) {
+    guard isPlain else {
+      for position in 0..<count {
+        let slot = walk.picked[position]
+        flows.charge(entries[Int(slot)].flow, rows: entries[Int(slot)].rows, last: entries[Int(slot)].rows)
+        take(slot, into: &batch)
+      }
+      return
+    }
+    var before = 0
+    for _ in 0..<count {
+      before = batch.rows
+      take(lines[Int(line)].live.first, into: &batch)
+    }
+    flows.charge(plainFlow, rows: batch.rows, last: batch.rows - before)
   }
 
   private mutating func take(_ slot: Int32, into batch: inout FormedBatch) {
@@ -201,14 +232,19 @@ extension BatchQueue {
 
   /// Counts the front of a line again after some of it left. A line that holds the largest preferred size is ready
   /// whatever its sums are, so the walk is shorter than one batch.
-  private mutating func refreshReadiness(of line: Int32) {
+  mutating func refreshReadiness(of line: Int32) {
     var isReady = isFull(line)
-    var rows = 0
-    var slot = isReady || policy.preferredRows.count == 1 ? -1 : lines[Int(line)].live.first
-    while slot >= 0, !isReady {
-      rows += entries[Int(slot)].rows
-      isReady = policy.preferredRows.contains(rows)
-      slot = byLine.slot(after: slot)
+    if !isReady, policy.preferredRows.count > 1 {
+      var rows = 0
+      var charge = 0
+      beginWalk(along: line)
+      while !isReady {
+        let slot = nextInWalk(charging: charge)
+        guard slot >= 0 else { break }
+        charge = entries[Int(slot)].rows
+        rows += charge
+        isReady = policy.preferredRows.contains(rows)
+      }
     }
     if isReady { markReady(line) } else { unmarkReady(line) }
   }

@@ -19,12 +19,23 @@ struct Links: Sendable {
   }
 
   func slot(after slot: Int32) -> Int32 { next[Int(slot)] }
+  func slot(before slot: Int32) -> Int32 { previous[Int(slot)] }
 
   mutating func append(_ slot: Int32, to list: inout Ends) {
     previous[Int(slot)] = list.last
     next[Int(slot)] = -1
     if list.last >= 0 { next[Int(list.last)] = slot } else { list.first = slot }
     list.last = slot
+  }
+
+  /// - Parameter place: The slot before it, in the same list; -1: it becomes the first.
+  mutating func insert(_ slot: Int32, after place: Int32, in list: inout Ends) {
+    let following = place >= 0 ? next[Int(place)] : list.first
+    guard following >= 0 else { return append(slot, to: &list) }
+    previous[Int(slot)] = place
+    next[Int(slot)] = following
+    previous[Int(following)] = slot
+    if place >= 0 { next[Int(place)] = slot } else { list.first = slot }
   }
 
   mutating func remove(_ slot: Int32, from list: inout Ends) {

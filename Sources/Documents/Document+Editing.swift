@@ -1,8 +1,8 @@
 extension Document {
   /// Makes a change.
   ///
-  /// - Parameter addsParents: Whether `set` and `add` make the objects on the way to a path that aren't there, as for a file that
-  ///   leaves settings at their defaults. Lists never grow on the way.
+  /// - Parameter addsParents: Whether `set` and `add` make the objects on the way to a path that aren't there, as for a
+  ///   file that leaves settings at their defaults. Lists never grow on the way.
   /// - Throws: `DocumentError` that names the part of the path that isn't there.
   package mutating func apply(_ edit: DocumentEdit, addsParents: Bool = false) throws(DocumentError) {
     switch edit {
@@ -22,7 +22,7 @@ extension Document {
     }
   }
 
-  /// Replaces what is at `rest` of a path by what `replace` makes of it. `nil`: there is nothing; there shall be nothing.
+  /// Replaces what is at `rest` of a path by what `replace` makes of it. `nil`: there is, or shall be, nothing.
   private mutating func change(
     _ rest: ArraySlice<DocumentPath.Step>, of path: DocumentPath, addsParents: Bool,
     replace: (Document?) throws(DocumentError) -> Document?
@@ -32,11 +32,15 @@ extension Document {
       return
     }
     let isLast = rest.count == 1
-    func place(upTo count: Int) -> String { DocumentPath(Array(path.steps.prefix(path.steps.count - rest.count + count))).description }
+    func place(upTo count: Int) -> String {
+      DocumentPath(Array(path.steps.prefix(path.steps.count - rest.count + count))).description
+    }
     switch step {
     case .key(let key):
       if self == .null && addsParents { self = .object(Object()) }
-      guard var object else { throw DocumentError("\(place(upTo: 1)): '\(place(upTo: 0))' is \(kind), which has no keys") }
+      guard var object else {
+        throw DocumentError("\(place(upTo: 1)): '\(place(upTo: 0))' is \(kind), which has no keys")
+      }
       if isLast {
         object[key] = try replace(object[key])
       } else {
@@ -49,7 +53,9 @@ extension Document {
       }
       self = .object(object)
     case .index(let index):
-      guard var list = array else { throw DocumentError("\(place(upTo: 1)): '\(place(upTo: 0))' is \(kind), not a list") }
+      guard var list = array else {
+        throw DocumentError("\(place(upTo: 1)): '\(place(upTo: 0))' is \(kind), not a list")
+      }
       guard list.indices.contains(index) else {
         throw DocumentError("\(path): there is no '\(place(upTo: 1))', the list has \(list.count) elements")
       }

@@ -1,7 +1,7 @@
 /// A tree of values as YAML and JSON know them, with objects that keep the order of their keys.
 ///
-/// It knows nothing of resources: `Resources` gives the trees their meaning. Where a tree was read from a file, `SourceLines`
-/// holds the lines that its parts stand on; they are no part of the value.
+/// It knows nothing of resources: `Resources` gives the trees their meaning. Where a tree was read from a file,
+/// `SourceLines` holds the lines that its parts stand on; they are no part of the value.
 package enum Document: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -117,7 +117,8 @@ extension Document {
     case .double(let value): "\(value)"
     case .string(let value): value.count <= 64 ? "'\(value)'" : "'\(value.prefix(60))…'"
     case .array(let value): "a list of \(value.count)"
-    case .object(let value): value.count == 1 ? "an object with the key '\(value.keys[0])'" : "an object of \(value.count) keys"
+    case .object(let value):
+      value.count == 1 ? "an object with the key '\(value.keys[0])'" : "an object of \(value.count) keys"
     }
   }
 }

@@ -27,7 +27,8 @@ package enum DocumentEdit: Hashable, Sendable {
     var object = Document.Object()
     for argument in arguments.dropFirst() {
       // JSON may have an equals sign in it.
-      if let equals = argument.firstIndex(of: "="), argument.first != "{", argument.first != "[", argument.first != "\"" {
+      if let equals = argument.firstIndex(of: "="), argument.first != "{", argument.first != "[", argument.first != "\""
+      {
         object[String(argument[..<equals])] = Self.value(
           String(argument[argument.index(after: equals)...]), forceString: forceString)
       } else {
@@ -43,7 +44,8 @@ package enum DocumentEdit: Hashable, Sendable {
   /// Reads the values of `--remove`: a path, and the index of an element if the path is a list.
   package init(remove arguments: [String]) throws(DocumentError) {
     guard let first = arguments.first, arguments.count <= 2 else {
-      throw DocumentError("--remove \(arguments.joined(separator: " ")): expected a path, or a list's path and an index")
+      throw DocumentError(
+        "--remove \(arguments.joined(separator: " ")): expected a path, or a list's path and an index")
     }
     let path = try DocumentPath(parsing: first, of: "--remove")
     guard arguments.count == 2 else {

@@ -34,6 +34,8 @@ package struct SourceLines: Hashable, Sendable {
   /// A plain scalar as it was spelt: `1.10`, which is the number 1.1.
   package private(set) var spelling: String?
   private var parts: [DocumentPath.Step: SourceLines] = [:]
+  /// Whether an edit put something here that is on no line.
+  private var isReplaced = false
 
   package init(line: Int? = nil, spelling: String? = nil) {
     self.line = line
@@ -45,16 +47,17 @@ package struct SourceLines: Hashable, Sendable {
     set { parts[step] = newValue }
   }
 
-  /// The line of a path or, where it has none of its own, of the nearest part around it.
+  /// The line of a path or, where it has none of its own, of the nearest part around it. `nil`: it comes from an edit.
   package func line(of path: DocumentPath) -> Int? {
     var part = self
     var line = line
     for step in path.steps {
+      guard !part.isReplaced else { return nil }
       guard let next = part.parts[step] else { return line }
       part = next
       line = next.line ?? line
     }
-    return line
+    return part.isReplaced ? nil : line
   }
 
   /// The spelling of the plain scalar at a path.
@@ -71,9 +74,10 @@ package struct SourceLines: Hashable, Sendable {
   internal mutating func forget(_ path: ArraySlice<DocumentPath.Step>) {
     guard let first = path.first else {
       self = SourceLines()
+      isReplaced = true
       return
     }
-    if path.count == 1 { parts[first] = nil } else { parts[first]?.forget(path.dropFirst()) }
+    parts[first, default: SourceLines()].forget(path.dropFirst())
   }
 
   internal mutating func setLine(_ line: Int) { self.line = line }

@@ -1,5 +1,6 @@
 extension Document {
-  /// Reads one JSON text (RFC 8259). Whole numbers of 64 bits keep all their digits; a key that is written twice is an error.
+  /// Reads one JSON text (RFC 8259). Whole numbers of 64 bits with a sign keep all their digits; a key that is written
+  /// twice is an error.
   ///
   /// - Throws: `DocumentError` with the line and the column.
   package init(json: [UInt8], limits: DocumentLimits = DocumentLimits()) throws(DocumentError) {
@@ -37,7 +38,9 @@ internal struct JSONReader {
 
   private mutating func value(depth: Int) throws(DocumentError) -> Document {
     values += 1
-    guard values <= limits.maxValues else { throw fault("it has more values than maxValues, which is \(limits.maxValues)") }
+    guard values <= limits.maxValues else {
+      throw fault("it has more values than maxValues, which is \(limits.maxValues)")
+    }
     skipSpace()
     switch next {
     case UInt8(ascii: "{"): return .object(try object(depth: depth + 1))
@@ -85,7 +88,9 @@ internal struct JSONReader {
   }
 
   private mutating func enter(_ depth: Int) throws(DocumentError) {
-    guard depth <= limits.maxDepth else { throw fault("it is nested deeper than maxDepth, which is \(limits.maxDepth)") }
+    guard depth <= limits.maxDepth else {
+      throw fault("it is nested deeper than maxDepth, which is \(limits.maxDepth)")
+    }
     place += 1
   }
 

@@ -32,7 +32,9 @@ package enum NearestName {
       var row = [i + 1]
       for j in right.indices {
         var edits = min(row[j] + 1, last[j + 1] + 1, last[j] + (left[i] == right[j] ? 0 : 1))
-        if i > 0 && j > 0 && left[i] == right[j - 1] && left[i - 1] == right[j] { edits = min(edits, beforeLast[j - 1] + 1) }
+        if i > 0 && j > 0 && left[i] == right[j - 1] && left[i - 1] == right[j] {
+          edits = min(edits, beforeLast[j - 1] + 1)
+        }
         row.append(edits)
       }
       (beforeLast, last) = (last, row)

@@ -53,7 +53,8 @@ internal struct YAMLEvents: ~Copyable {
         let scalar = event.data.scalar
         let value = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
         return .scalar(
-          value, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, tag: Self.text(scalar.tag), anchor: Self.text(scalar.anchor))
+          value, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, tag: Self.text(scalar.tag),
+          anchor: Self.text(scalar.anchor))
       case YAML_SEQUENCE_START_EVENT:
         let start = event.data.sequence_start
         return .sequenceStart(tag: Self.text(start.tag), anchor: Self.text(start.anchor))

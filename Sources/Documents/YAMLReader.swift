@@ -1,8 +1,8 @@
 extension SourceDocument {
   /// Reads one YAML 1.2 document: JSON's kinds of values, anchors and aliases, and merge keys (`<<`).
   ///
-  /// An empty text is `null`. A key that is written twice is an error, and so is a second document. The limits hold while
-  /// the tree is built, so an alias bomb costs no more than the limit.
+  /// An empty text is `null`. A key that is written twice is an error, and so is a second document. The limits hold
+  /// while the tree is built, so an alias bomb costs no more than the limit.
   ///
   /// - Throws: `DocumentError` with the line and the column.
   package init(yaml: [UInt8], limits: DocumentLimits = DocumentLimits()) throws(DocumentError) {
@@ -159,7 +159,8 @@ internal struct YAMLReader: ~Copyable {
   private mutating func count(_ more: Int) throws(DocumentError) {
     values += more
     guard values <= limits.maxValues else {
-      throw fault("it has more values than maxValues, which is \(limits.maxValues), where an alias counts as all it stands for")
+      throw fault(
+        "it has more values than maxValues, which is \(limits.maxValues), where an alias counts as all it stands for")
     }
   }
 

@@ -63,6 +63,10 @@ package struct DynamicBatching: Sendable, Hashable {
   /// Answers leave in the order in which the requests came.
   package var preserveOrdering = false
   package var queuePolicy = QueuePolicy()
+  /// How many priorities requests may have, 1 the most urgent; 0: all are equal.
+  package var priorityLevels = 0
+  /// The priority of a request that names none.
+  package var defaultPriorityLevel = 0
   package init() {}
 }
 

@@ -27,6 +27,8 @@ final class InstanceLoop {
   @exclusivity(unchecked) var isBorrowed = false
   /// It has a batch in hand that a borrower left to its thread.
   @exclusivity(unchecked) var hasFormedBatch = false
+  /// It has a batch that is not answered yet, as far as it has said.
+  @exclusivity(unchecked) var isBusy = false
   /// It takes nothing new, and ends.
   @exclusivity(unchecked) var isLeaving = false
   /// It takes nothing new until it passes its readiness probe again.
@@ -97,6 +99,7 @@ final class InstanceLoop {
         return false
       }
       if isOutOfRotation, !isEnding {
+        isBusy = false
         wakeNext()
         condition.wait(lock)
         state.pointee.noteAwake(self)
@@ -129,7 +132,8 @@ final class InstanceLoop {
   func form(at now: Instant, isEnding: Bool) -> Formed {
     let state = pool.state
     let verdict = state.pointee.queue.form(at: now, flush: isEnding, isCancelled: isCancelled, into: &batch)
-    guard verdict == .send || !batch.removed.isEmpty else { return .nothing(verdict) }
+    isBusy = verdict == .send || !batch.removed.isEmpty
+    guard isBusy else { return .nothing(verdict) }
     pool.running.add(batch.tokens.count + batch.removed.count, ordering: .relaxed)
     if verdict == .send { state.pointee.batchCauses[batch.cause, default: 0] += 1 }
     return .batch

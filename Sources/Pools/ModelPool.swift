@@ -136,32 +136,27 @@ package final class ModelPool: @unchecked Sendable {
       lock.unlock()
       return .draining
     }
-    guard state.pointee.queue.count + running.load(ordering: .relaxed) < state.pointee.maxInFlight else {
-      return refusePending(request, at: now)
-    }
+    // The few that may be in the pool with `requestsPerInstance` are fewer than may wait.
+    let room = max(state.pointee.maxInFlight - running.load(ordering: .relaxed), 0)
     guard !state.pointee.isDeserted else {
       lock.unlock()
       return .refused(noInstance)
     }
     request.pointee.enqueued = now
     request.pointee.ticket = state.pointee.nextTicket
-    let isQueued = state.pointee.queue.append(
+    let admission = state.pointee.queue.append(
       UInt(bitPattern: request), rows: request.pointee.rows, shapeKey: request.pointee.shapeKey, at: now,
-      timeout: timeout, deadline: request.pointee.deadline)
-    guard isQueued else {
-      let waiting = state.pointee.queue.count
-      let instances = state.pointee.wanted
-      lock.unlock()
-      let error = InferenceError(
-        limits.queueFullCode,
-        "Exceeds maximum queue size: \(waiting) requests are waiting; the limit is \(policy.maxQueuedRequests)")
-      refuse(request, waiting: waiting, instances: instances, at: now)
-      return .refused(error)
-    }
+      timeout: timeout, deadline: request.pointee.deadline, priority: request.pointee.priority,
+      caller: request.pointee.caller, limit: room)
+    if admission == .full { return refuse(request, at: now) }
     state.pointee.nextTicket &+= 1
     if sweepsQueue { watchNoLaterThan(timeout) }
     let needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
-    lock.unlock()
+    if case .displaced(let token) = admission {
+      displace(RequestPointer(bitPattern: token)!, at: now)
+    } else {
+      lock.unlock()
+    }
     return .accepted(needsWake: needsWake)
   }
 
@@ -201,24 +196,45 @@ package final class ModelPool: @unchecked Sendable {
     return key == UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
   }
 
-  /// Refuses a request that finds too many before it. With the lock held, which it gives up.
-  private func refusePending(_ request: RequestPointer, at now: Instant) -> SubmitResult {
-    let waiting = state.pointee.queue.count
-    let inFlight = waiting + running.load(ordering: .relaxed)
-    let (limit, instances) = (state.pointee.maxInFlight, state.pointee.wanted)
+  /// Refuses a request for which there is no room. With the lock held, which it gives up.
+  private func refuse(_ request: RequestPointer, at now: Instant) -> SubmitResult {
+    let (error, delay) = refusal
     lock.unlock()
-    refuse(request, waiting: waiting, instances: instances, at: now)
-    return .refused(
-      .resourceExhausted(
-        "too many pending requests: \(inFlight) are in flight; the limit is \(limit), "
-          + "twice \(limits.requestsPerInstance ?? 0) an instance for \(instances) instances"))
-  }
-
-  /// Counts a request that is turned away, and says when there should be room.
-  private func refuse(_ request: RequestPointer, waiting: Int, instances: Int, at now: Instant) {
-    request.pointee.retryAfterNanoseconds = retryDelay(waiting: waiting, instances: instances)
+    request.pointee.retryAfterNanoseconds = delay
     statisticsRecorder.addFailures(
       DurationCount(count: 1, nanoseconds: now.nanoseconds(since: request.pointee.arrival)), .rejected)
+    return .refused(error)
+  }
+
+  /// Answers a request that had to make room for another. With the lock held, which it gives up.
+  private func displace(_ request: RequestPointer, at now: Instant) {
+    var (error, delay) = refusal
+    lock.unlock()
+    error.message += "; another came first by its priority or its caller's share"
+    request.pointee.retryAfterNanoseconds = delay
+    var mailboxes = MailboxSet()
+    fail(request, error, .rejected, at: now, into: &mailboxes)
+    mailboxes.wakeAll()
+  }
+
+  /// Why there is no room, and in how many nanoseconds there should be. With the lock held.
+  private var refusal: (error: InferenceError, delay: UInt64) {
+    let waiting = state.pointee.queue.count
+    let (limit, instances) = (state.pointee.maxInFlight, state.pointee.wanted)
+    let delay = retryDelay(waiting: waiting, instances: instances)
+    guard waiting < policy.maxQueuedRequests else {
+      return (
+        InferenceError(
+          limits.queueFullCode,
+          "Exceeds maximum queue size: \(waiting) requests are waiting; the limit is \(policy.maxQueuedRequests)"), delay
+      )
+    }
+    let inFlight = waiting + running.load(ordering: .relaxed)
+    return (
+      .resourceExhausted(
+        "too many pending requests: \(inFlight) are in flight; the limit is \(limit), "
+          + "twice \(limits.requestsPerInstance ?? 0) an instance for \(instances) instances"), delay
+    )
   }
 
   /// In what time the instances should have served what waits now, at the rate of late; 1 ms to 30 s.
@@ -242,7 +258,9 @@ package final class ModelPool: @unchecked Sendable {
 
   package var load: PoolLoad {
     var load = lock.withLock {
-      PoolLoad(queuedRequests: state.pointee.queue.count, instances: state.pointee.countInstances())
+      PoolLoad(
+        queuedRequests: state.pointee.queue.count, instances: state.pointee.countInstances(),
+        utilisation: state.pointee.utilisation.average)
     }
     load.runningRequests = running.load(ordering: .relaxed)
     return load
@@ -250,6 +268,23 @@ package final class ModelPool: @unchecked Sendable {
 
   /// Most requests that wait before `submit` refuses.
   package var queueLimit: Int { policy.maxQueuedRequests }
+
+  /// Adds how busy the pool is now to `load.utilisation`. Called every second or so.
+  package func sampleUtilisation(at now: Instant) {
+    let together = limits.requestsPerInstance ?? (policy.joinsRequests ? policy.maxBatchRows : 1)
+    lock.withLock {
+      let waiting = Double(state.pointee.queue.count) / Double(max(together, 1))
+      state.pointee.utilisation.add(state.pointee.countInstances().utilisation(waiting: waiting), at: now)
+    }
+  }
+
+  /// `load.utilisation`, which begins anew.
+  package func takeUtilisation() -> Double {
+    lock.withLock {
+      defer { state.pointee.utilisation.restart() }
+      return state.pointee.utilisation.average
+    }
+  }
 
   package var memoryUsage: [MemoryUsage] { model.memoryUsage }
   package var placement: String { model.placement }

@@ -4,6 +4,9 @@ package struct PoolLoad: Hashable, Sendable {
   /// Taken by an instance and not yet answered.
   package var runningRequests = 0
   package var instances = Instances()
+  /// Busy instances and the batches that wait, for each instance in rotation: 1 is just enough work for all. As sampled
+  /// on average since `takeUtilisation()`. Source: the formula of Azure ML's front end, where a batch is one request.
+  package var utilisation = 0.0
 
   /// Instances of a pool by what they do.
   package struct Instances: Hashable, Sendable {
@@ -24,11 +27,19 @@ package struct PoolLoad: Hashable, Sendable {
     }
   }
 
-  package init(queuedRequests: Int = 0, runningRequests: Int = 0, instances: Instances = Instances()) {
+  package init(
+    queuedRequests: Int = 0, runningRequests: Int = 0, instances: Instances = Instances(), utilisation: Double = 0
+  ) {
     self.queuedRequests = queuedRequests
     self.runningRequests = runningRequests
     self.instances = instances
+    self.utilisation = utilisation
   }
 
   package var queuedAndRunning: Int { queuedRequests + runningRequests }
+}
+
+extension PoolLoad.Instances {
+  /// - Parameter waiting: Batches that wait.
+  func utilisation(waiting: Double) -> Double { (Double(busy) + waiting) / Double(max(ready, 1)) }
 }

@@ -47,6 +47,7 @@ struct PoolState: ~Copyable {
   var conditions: [Condition] = []
   var freeConditions: [Condition] = []
 
+  var utilisation = UtilisationMeter()
   /// When the watcher looks at the runs again.
   var watcherUntil = Instant.never
   var isWatcherStopped = false
@@ -106,8 +107,7 @@ struct PoolState: ~Copyable {
     for loop in instances {
       guard !loop._withUnsafeGuaranteedRef({ $0.isLeaving || $0.isOutOfRotation }) else { continue }
       count.ready += 1
-      let isFree = loop.toOpaque() == leader?.toOpaque() || idle.contains { $0.toOpaque() == loop.toOpaque() }
-      if !isFree { count.busy += 1 }
+      if loop._withUnsafeGuaranteedRef({ $0.isBusy }) { count.busy += 1 }
     }
     return count
   }

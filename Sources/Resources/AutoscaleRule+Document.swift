@@ -24,7 +24,11 @@ extension AutoscaleSettings.Rule {
     if fields.form == .cli, let text = fields.string("scale") {
       if fields.has("scale_action") { fields.fault("scale", "expected scale or scale_action, got both") }
       let cooldown = fields.duration("cooldown", in: Self.cooldowns)
-      if let action = ScaleText.action(text) { self.action = action } else { fields.fault("scale", "expected such as 'out 2' or 'in 1', got '\(text)'") }
+      if let action = ScaleText.action(text) {
+        self.action = action
+      } else {
+        fields.fault("scale", "expected such as 'out 2' or 'in 1', got '\(text)'")
+      }
       if let cooldown { action.cooldownSeconds = cooldown }
     } else if let action = fields.object("scale_action", Self.action) {
       self.action = action
@@ -35,15 +39,19 @@ extension AutoscaleSettings.Rule {
 
   private static func checkMetric(_ name: String, _ key: String, _ fields: FieldReader) {
     guard !AutoscaleSettings.metricNames.contains(name) else { return }
-    let nearest = NearestName.of(name, in: AutoscaleSettings.metricNames).map { ". Did you mean '\($0)'?" }
-    fields.fault(key, "there is no metric '\(name.prefix(64))'\(nearest ?? ", expected one of: \(AutoscaleSettings.metricNames.joined(separator: ", "))")")
+    let hint =
+      NearestName.of(name, in: AutoscaleSettings.metricNames).map { ". Did you mean '\($0)'?" }
+      ?? ", expected one of: \(AutoscaleSettings.metricNames.joined(separator: ", "))"
+    fields.fault(key, "there is no metric '\(name.prefix(64))'\(hint)")
   }
 
   private static func trigger(_ fields: FieldReader) -> AutoscaleSettings.MetricTrigger {
     var trigger = AutoscaleSettings.MetricTrigger(
       metricName: fields.string("metric_name") ?? "", comparison: fields.choice("operator") ?? .greaterThan,
       threshold: fields.double("threshold") ?? 0)
-    for key in ["metric_name", "operator", "threshold"] where !fields.has(key) { fields.fault(key, "expected a value, got nothing") }
+    for key in ["metric_name", "operator", "threshold"] where !fields.has(key) {
+      fields.fault(key, "expected a value, got nothing")
+    }
     if fields.has("metric_name") { checkMetric(trigger.metricName, "metric_name", fields) }
     if fields.form == .rest {
       // The path of what is measured.
@@ -58,7 +66,11 @@ extension AutoscaleSettings.Rule {
     trigger.timeWindowSeconds = fields.duration("time_window", in: times) ?? trigger.timeWindowSeconds
     trigger.aggregation = fields.choice("time_aggregation") ?? .average
     if trigger.timeGrainSeconds > trigger.timeWindowSeconds {
-      fields.fault("time_grain", "expected at most the time window, \(ISODuration.text(trigger.timeWindowSeconds * 1000)), got \(ISODuration.text(trigger.timeGrainSeconds * 1000))")
+      fields.fault(
+        "time_grain",
+        "expected at most the time window, \(ISODuration.text(trigger.timeWindowSeconds * 1000)), got "
+          + ISODuration.text(trigger.timeGrainSeconds * 1000)
+      )
     }
     return trigger
   }
@@ -72,14 +84,15 @@ extension AutoscaleSettings.Rule {
     return action
   }
 
-  internal func write(to fields: inout FieldWriter) {
+  internal func write(to fields: inout FieldWriter, of settings: AutoscaleSettings) {
     func time(_ seconds: Int) -> String { ISODuration.text(seconds * 1000) }
     fields.put("metric_trigger") { fields in
       fields.put("metric_name", trigger.metricName)
       if fields.form == .cli {
         fields.put("resource", word: trigger.scope)
-      } else if trigger.scope == .endpoint {
-        fields.put("metricResourceUri", "/onlineEndpoints/this")
+      } else {
+        let deployment = trigger.scope == .deployment ? "/deployments/\(settings.deploymentName)" : ""
+        fields.put("metricResourceUri", settings.endpointPath + deployment)
       }
       fields.put("time_grain", time(trigger.timeGrainSeconds))
       fields.put("statistic", word: trigger.statistic)
@@ -103,7 +116,8 @@ internal enum ActionType: String, Spelled { case changeCount = "change_count" }
 /// Rules in text, as `az monitor autoscale rule create` takes them.
 internal enum ScaleText {
   private static let comparisons: [String: AutoscaleSettings.MetricTrigger.Comparison] = [
-    "==": .equals, "!=": .notEquals, ">": .greaterThan, ">=": .greaterThanOrEqual, "<": .lessThan, "<=": .lessThanOrEqual,
+    "==": .equals, "!=": .notEquals, ">": .greaterThan, ">=": .greaterThanOrEqual, "<": .lessThan,
+    "<=": .lessThanOrEqual,
   ]
   private static let aggregations: [String: AutoscaleSettings.MetricTrigger.Aggregation] = [
     "avg": .average, "min": .minimum, "max": .maximum, "total": .total, "count": .count, "last": .last,
@@ -112,17 +126,21 @@ internal enum ScaleText {
   /// `CpuUtilizationPercentage > 70 avg 5m`
   static func trigger(_ text: String) -> AutoscaleSettings.MetricTrigger? {
     let words = text.split(separator: " ").map(String.init)
-    guard words.count == 5, let comparison = comparisons[words[1]], let threshold = Double(words[2]), threshold.isFinite,
+    guard words.count == 5, let comparison = comparisons[words[1]], let threshold = Double(words[2]),
+      threshold.isFinite,
       let aggregation = aggregations[words[3]], let window = seconds(words[4]), (60...86_400).contains(window)
     else { return nil }
     return AutoscaleSettings.MetricTrigger(
-      metricName: words[0], timeWindowSeconds: window, aggregation: aggregation, comparison: comparison, threshold: threshold)
+      metricName: words[0], timeWindowSeconds: window, aggregation: aggregation, comparison: comparison,
+      threshold: threshold)
   }
 
   /// `out 2`, `in 1`
   static func action(_ text: String) -> AutoscaleSettings.ScaleAction? {
     let words = text.split(separator: " ")
-    guard words.count == 2, let count = Int(words[1]), (1...100_000).contains(count), words[0] == "out" || words[0] == "in" else {
+    guard words.count == 2, let count = Int(words[1]), (1...100_000).contains(count),
+      words[0] == "out" || words[0] == "in"
+    else {
       return nil
     }
     return AutoscaleSettings.ScaleAction(direction: words[0] == "out" ? .increase : .decrease, count: count)
@@ -132,7 +150,9 @@ internal enum ScaleText {
   static func seconds(_ text: String) -> Int? {
     if text.first == "P" { return ISODuration.milliseconds(text).flatMap { $0 % 1000 == 0 ? $0 / 1000 : nil } }
     let lengths: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-    guard let unit = text.last, let length = lengths[unit], let number = Int(text.dropLast()), (0...1_000_000).contains(number) else {
+    guard let unit = text.last, let length = lengths[unit], let number = Int(text.dropLast()),
+      (0...1_000_000).contains(number)
+    else {
       return nil
     }
     return number * length

@@ -3,8 +3,10 @@ internal import Documents
 extension AutoscaleSettings: Resource {
   /// What can be measured of a deployment or an endpoint, by the names of Azure Monitor.
   package static let metricNames = [
-    "CpuUtilizationPercentage", "CpuMemoryUtilizationPercentage", "GpuUtilizationPercentage", "GpuMemoryUtilizationPercentage",
-    "DeploymentCapacity", "RequestsPerMinute", "RequestLatency", "RequestLatency_P50", "RequestLatency_P90", "RequestLatency_P95",
+    "CpuUtilizationPercentage", "CpuMemoryUtilizationPercentage", "GpuUtilizationPercentage",
+    "GpuMemoryUtilizationPercentage",
+    "DeploymentCapacity", "RequestsPerMinute", "RequestLatency", "RequestLatency_P50", "RequestLatency_P90",
+    "RequestLatency_P95",
     "RequestLatency_P99", "NetworkBytes", "ConnectionsActive", "NewConnectionsPerSecond",
   ]
 
@@ -29,10 +31,14 @@ extension AutoscaleSettings: Resource {
     profiles = fields.elements("profiles", max: Self.maxProfiles).map { value, place in
       fields.part(value, at: place, Profile.init(reading:))
     }
-    guard fields.has("profiles") else { return fields.fault("profiles", "expected a list of at least one profile, got nothing") }
+    guard fields.has("profiles") else {
+      return fields.fault("profiles", "expected a list of at least one profile, got nothing")
+    }
     let always = profiles.filter { $0.schedule == nil }
     if always.count > 1 {
-      fields.fault("profiles", "expected at most one without a time, got \(always.count): \(always.map(\.name).joined(separator: ", "))")
+      fields.fault(
+        "profiles",
+        "expected at most one without a time, got \(always.count): \(always.map(\.name).joined(separator: ", "))")
     }
     var names: Set<String> = []
     for profile in profiles where !names.insert(profile.name).inserted {
@@ -45,7 +51,8 @@ extension AutoscaleSettings: Resource {
     let target = fields.string("target_resource_id", rest: "targetResourceUri")
     if let target {
       let parts = target.split(separator: "/").map(String.init)
-      guard parts.count >= 4, parts[parts.count - 4] == "onlineEndpoints", parts[parts.count - 2] == "deployments" else {
+      guard parts.count >= 4, parts[parts.count - 4] == "onlineEndpoints", parts[parts.count - 2] == "deployments"
+      else {
         return fields.fault(
           "target_resource_id", rest: "targetResourceUri",
           "expected the path of a deployment, …/onlineEndpoints/<endpoint>/deployments/<deployment>, got '\(target)'")
@@ -55,7 +62,9 @@ extension AutoscaleSettings: Resource {
       (endpointName, deploymentName) = (fields.context.names[0], fields.context.names[1])
     }
     guard fields.form == .cli else {
-      if endpointName.isEmpty { fields.fault("target_resource_id", rest: "targetResourceUri", "expected the path of a deployment, got nothing") }
+      if endpointName.isEmpty {
+        fields.fault("target_resource_id", rest: "targetResourceUri", "expected the path of a deployment, got nothing")
+      }
       return
     }
     if target == nil {
@@ -65,20 +74,25 @@ extension AutoscaleSettings: Resource {
     }
   }
 
+  internal var endpointPath: String { "/onlineEndpoints/\(endpointName)" }
+
   package func write(to fields: inout FieldWriter) {
     if fields.form == .rest { fields.put("id", fields.status?.id) } else { fields.put("name", name) }
     fields.put("location", fields.status?.location)
     fields.properties { fields in
       if fields.form == .rest {
         fields.put("name", name)
-        fields.put("targetResourceUri", "/onlineEndpoints/\(endpointName)/deployments/\(deploymentName)")
+        fields.put("targetResourceUri", "\(endpointPath)/deployments/\(deploymentName)")
       } else {
         fields.put("endpoint_name", endpointName)
         fields.put("deployment_name", deploymentName)
       }
       fields.put("enabled", enabled)
       let form = fields.form
-      fields.put("profiles", .array(profiles.map { profile in .object(FieldWriter.part(form: form, profile.write)) }))
+      let profiles = profiles.map { profile in
+        Document.object(FieldWriter.part(form: form) { profile.write(to: &$0, of: self) })
+      }
+      fields.put("profiles", .array(profiles))
     }
   }
 }
@@ -93,8 +107,12 @@ extension AutoscaleSettings.Profile {
       minimum = capacity.count("minimum", in: Self.counts) ?? 1
       maximum = capacity.count("maximum", in: Self.counts) ?? minimum
       defaultCount = capacity.count("default", in: Self.counts) ?? minimum
-      for key in ["minimum", "maximum"] where !capacity.has(key) { capacity.fault(key, "expected a number of instances, got nothing") }
-      if minimum > maximum { capacity.fault("minimum", "expected at most the maximum, which is \(maximum), got \(minimum)") }
+      for key in ["minimum", "maximum"] where !capacity.has(key) {
+        capacity.fault(key, "expected a number of instances, got nothing")
+      }
+      if minimum > maximum {
+        capacity.fault("minimum", "expected at most the maximum, which is \(maximum), got \(minimum)")
+      }
       if !(minimum...max(minimum, maximum)).contains(defaultCount) {
         capacity.fault("default", "expected \(minimum) to \(maximum), got \(defaultCount)")
       }
@@ -108,7 +126,9 @@ extension AutoscaleSettings.Profile {
 
   private mutating func readSchedule(_ fields: FieldReader) {
     let fixed = fields.object("fixed_date") { date in
-      for key in ["start", "end"] where !date.has(key) { date.fault(key, "expected a time such as 2026-05-01T08:00:00, got nothing") }
+      for key in ["start", "end"] where !date.has(key) {
+        date.fault(key, "expected a time such as 2026-05-01T08:00:00, got nothing")
+      }
       return AutoscaleSettings.Schedule.fixedDate(
         start: date.string("start") ?? "", end: date.string("end") ?? "", timeZone: date.string("time_zone") ?? "UTC")
     }
@@ -116,7 +136,9 @@ extension AutoscaleSettings.Profile {
       _ = fields.choice("frequency", of: Frequency.self)
       // REST has the times one level further down.
       guard fields.form == .rest else { return AutoscaleSettings.Schedule.recurrence(readTimes(fields)) }
-      return .recurrence(fields.object("schedule", readTimes) ?? AutoscaleSettings.Recurrence(days: [], hours: [], minutes: []))
+      if !fields.has("schedule") { fields.fault("schedule", "expected days, hours and minutes, got nothing") }
+      let none = AutoscaleSettings.Recurrence(days: [], hours: [], minutes: [])
+      return .recurrence(fields.object("schedule", readTimes) ?? none)
     }
     if fixed != nil && recurrence != nil { fields.fault("recurrence", "expected fixed_date or recurrence, got both") }
     schedule = fixed ?? recurrence
@@ -125,23 +147,28 @@ extension AutoscaleSettings.Profile {
   private func readTimes(_ fields: FieldReader) -> AutoscaleSettings.Recurrence {
     let days = fields.elements("days", max: 7).compactMap { value, place in
       let day = value.string.flatMap(AutoscaleSettings.Recurrence.Day.init(tolerant:))
-      if day == nil { fields.context.note(.error, at: place, "expected a day of the week such as 'monday', got \(value.quoted)") }
+      if day == nil {
+        fields.context.note(.error, at: place, "expected a day of the week such as 'monday', got \(value.quoted)")
+      }
       return day
     }
     if days.isEmpty { fields.fault("days", "expected at least one day of the week") }
     func numbers(_ key: String, max: Int) -> [Int] {
       let numbers = fields.elements(key, max: max + 1).compactMap { value, place in
         let number = value.int.flatMap { (0...max).contains($0) ? $0 : nil }
-        if number == nil { fields.context.note(.error, at: place, "expected a whole number of 0 to \(max), got \(value.quoted)") }
+        if number == nil {
+          fields.context.note(.error, at: place, "expected a whole number of 0 to \(max), got \(value.quoted)")
+        }
         return number
       }
       return numbers.isEmpty ? [0] : numbers
     }
     return AutoscaleSettings.Recurrence(
-      days: days, hours: numbers("hours", max: 23), minutes: numbers("minutes", max: 59), timeZone: fields.string("time_zone") ?? "UTC")
+      days: days, hours: numbers("hours", max: 23), minutes: numbers("minutes", max: 59),
+      timeZone: fields.string("time_zone") ?? "UTC")
   }
 
-  internal func write(to fields: inout FieldWriter) {
+  internal func write(to fields: inout FieldWriter, of settings: AutoscaleSettings) {
     fields.put("name", name)
     // Azure Monitor's REST has these numbers as strings.
     func count(_ value: Int) -> Document { fields.form == .rest ? .string(String(value)) : .int(value) }
@@ -168,7 +195,9 @@ extension AutoscaleSettings.Profile {
     case nil: break
     }
     let form = fields.form
-    fields.put("rules", .array(rules.map { rule in .object(FieldWriter.part(form: form, rule.write)) }))
+    let rules = rules.map { rule in Document.object(FieldWriter.part(form: form) { rule.write(to: &$0, of: settings) })
+    }
+    fields.put("rules", .array(rules))
   }
 }
 
@@ -189,7 +218,8 @@ extension FieldReader {
     guard let value = value(key) else { return nil }
     if let seconds = value.string.flatMap(ScaleText.seconds), range.contains(seconds) { return seconds }
     expect(
-      "a duration of \(ISODuration.text(range.lowerBound * 1000)) to \(ISODuration.text(range.upperBound * 1000)) such as 'PT5M' or '5m'",
+      "a duration of \(ISODuration.text(range.lowerBound * 1000)) to "
+        + "\(ISODuration.text(range.upperBound * 1000)) such as 'PT5M' or '5m'",
       key, rest: nil, got: value)
     return nil
   }

@@ -86,7 +86,9 @@ package struct AutoscaleSettings: Hashable, Sendable {
     /// How the instances' values within one grain become one.
     package enum Statistic: String, CaseIterable, Hashable, Sendable { case average, min, max, sum, count }
     /// How the grains of the window become one.
-    package enum Aggregation: String, CaseIterable, Hashable, Sendable { case average, minimum, maximum, total, count, last }
+    package enum Aggregation: String, CaseIterable, Hashable, Sendable {
+      case average, minimum, maximum, total, count, last
+    }
     package enum Comparison: String, CaseIterable, Hashable, Sendable {
       case equals
       case notEquals = "not_equals"

@@ -11,7 +11,8 @@ private struct Comparison {
   mutating func keep<Value: Equatable>(_ path: String, _ old: Value, _ new: Value, shown: (Value) -> String) {
     guard old != new else { return }
     findings.append(
-      Finding(.error, at: path, "can't be changed after creation: expected '\(shown(old))' as it was, got '\(shown(new))'"))
+      Finding(
+        .error, at: path, "can't be changed after creation: expected '\(shown(old))' as it was, got '\(shown(new))'"))
   }
 
   mutating func keep(_ path: String, _ old: String?, _ new: String?) { keep(path, old, new) { $0 ?? "nothing" } }
@@ -20,7 +21,9 @@ private struct Comparison {
   mutating func addOnly(_ path: String, _ old: [String: String], _ new: [String: String]) {
     for (key, value) in old.sorted(by: { $0.key < $1.key }) where new[key] != value {
       let got = new[key].map { "'\($0)'" } ?? "nothing"
-      findings.append(Finding(.error, at: "\(path).\(key)", "properties can only be added: expected '\(value)' as it was, got \(got)"))
+      findings.append(
+        Finding(.error, at: "\(path).\(key)", "properties can only be added: expected '\(value)' as it was, got \(got)")
+      )
     }
   }
 }
@@ -42,7 +45,9 @@ extension OnlineDeployment: Changeable {
     comparison.keep("endpoint_name", old.endpointName, endpointName)
     comparison.keep("type", old.kind, kind) { $0.rawValue }
     comparison.keep("instance_type", old.instanceType, instanceType)
-    comparison.keep("egress_public_network_access", old.egressPublicNetworkAccess, egressPublicNetworkAccess) { $0.rawValue }
+    comparison.keep("egress_public_network_access", old.egressPublicNetworkAccess, egressPublicNetworkAccess) {
+      $0.rawValue
+    }
     comparison.addOnly("properties", old.properties, properties)
     return comparison.findings
   }
@@ -69,7 +74,9 @@ extension EnvironmentVersion: Changeable {
     comparison.keep("build", old.build, build) { $0?.path ?? "nothing" }
     comparison.keep("conda_file", old.condaFile, condaFile) { $0 == nil ? "nothing" : "a conda file" }
     comparison.keep("os_type", old.operatingSystem, operatingSystem) { $0.rawValue }
-    comparison.keep("inference_config", old.inferenceConfiguration, inferenceConfiguration) { $0 == nil ? "nothing" : "three routes" }
+    comparison.keep("inference_config", old.inferenceConfiguration, inferenceConfiguration) {
+      $0 == nil ? "nothing" : "three routes"
+    }
     return comparison.findings
   }
 }

@@ -16,7 +16,8 @@ extension FieldReader {
       let custom = collector.collections.keys.filter { $0 != "request" && $0 != "response" }.count
       if custom > DataCollector.maxCustomCollections {
         fields.fault(
-          "collections", "expected at most \(DataCollector.maxCustomCollections) beside 'request' and 'response', got \(custom)")
+          "collections",
+          "expected at most \(DataCollector.maxCustomCollections) beside 'request' and 'response', got \(custom)")
       }
       collector.capturedHeaders = fields.object("request_logging") { $0.list("capture_headers") } ?? []
       if collector.collections.values.contains(where: \.enabled) {
@@ -33,7 +34,8 @@ extension FieldReader {
     } else {
       collection.enabled = choice("data_collection_mode", of: NetworkAccess.self) == .enabled
       // What a client of Azure sends in place of `data`.
-      if let text = string("data_id"), let reference = try? AssetReference<ModelVersion>.parse(text, kind: .model, folder: "/"),
+      if let text = string("data_id"),
+        let reference = try? AssetReference<ModelVersion>.parse(text, kind: .model, folder: "/"),
         case .version(let name, let version) = reference
       {
         (collection.assetName, collection.version) = (name, version)

@@ -16,8 +16,10 @@ extension FieldReader {
     object(key) { fields in
       let range = 1...86_400
       let settings = ProbeSettings(
-        initialDelaySeconds: fields.seconds("initial_delay", in: range), periodSeconds: fields.seconds("period", in: range),
-        timeoutSeconds: fields.seconds("timeout", in: range), successThreshold: fields.int("success_threshold", in: 1...1_000_000),
+        initialDelaySeconds: fields.seconds("initial_delay", in: range),
+        periodSeconds: fields.seconds("period", in: range),
+        timeoutSeconds: fields.seconds("timeout", in: range),
+        successThreshold: fields.int("success_threshold", in: 1...1_000_000),
         failureThreshold: fields.int("failure_threshold", in: 1...1_000_000))
       if let successes = settings.successThreshold, successes > maxSuccesses {
         fields.fault("success_threshold", "expected 1, the only threshold of a liveness probe, got \(successes)")
@@ -38,8 +40,11 @@ extension FieldReader {
       let interval = fields.seconds("polling_interval", in: 1...86_400)
       let isTarget = word ?? (kind == .kubernetes ? .targetUtilization : .default) == .targetUtilization
       guard isTarget else {
-        for key in ["min_instances", "max_instances", "target_utilization_percentage", "polling_interval"] where fields.has(key) {
-          fields.warn(key, "has no effect: the type is '\(ScaleWord.default.spelling(in: fields.form))', which keeps instance_count")
+        for key in ["min_instances", "max_instances", "target_utilization_percentage", "polling_interval"]
+        where fields.has(key) {
+          fields.warn(
+            key,
+            "has no effect: the type is '\(ScaleWord.default.spelling(in: fields.form))', which keeps instance_count")
         }
         return .default
       }
@@ -48,7 +53,9 @@ extension FieldReader {
       target.targetPercent = percent ?? target.targetPercent
       target.pollingIntervalSeconds = interval ?? target.pollingIntervalSeconds
       if target.minInstances > target.maxInstances {
-        fields.fault("min_instances", "expected at most max_instances, which is \(target.maxInstances), got \(target.minInstances)")
+        fields.fault(
+          "min_instances", "expected at most max_instances, which is \(target.maxInstances), got \(target.minInstances)"
+        )
       }
       return .targetUtilization(target)
     }
@@ -66,13 +73,16 @@ extension FieldReader {
       func amounts(_ key: String, rest: String) -> ContainerResources.Amounts {
         fields.object(key, rest: rest) { fields in
           ContainerResources.Amounts(
-            cpu: quantity(fields, "cpu"), memory: quantity(fields, "memory"), gpu: quantity(fields, isRest ? "gpu" : "nvidia.com/gpu"))
+            cpu: quantity(fields, "cpu"), memory: quantity(fields, "memory"),
+            gpu: quantity(fields, isRest ? "gpu" : "nvidia.com/gpu"))
         } ?? ContainerResources.Amounts()
       }
       let resources = ContainerResources(
-        requests: amounts("requests", rest: "containerResourceRequests"), limits: amounts("limits", rest: "containerResourceLimits"))
+        requests: amounts("requests", rest: "containerResourceRequests"),
+        limits: amounts("limits", rest: "containerResourceLimits"))
       let pairs = [
-        ("cpu", resources.requests.cpu, resources.limits.cpu), ("memory", resources.requests.memory, resources.limits.memory),
+        ("cpu", resources.requests.cpu, resources.limits.cpu),
+        ("memory", resources.requests.memory, resources.limits.memory),
         ("nvidia.com/gpu", resources.requests.gpu, resources.limits.gpu),
       ]
       for case (let key, let request?, let limit?) in pairs where request.thousandths > limit.thousandths {

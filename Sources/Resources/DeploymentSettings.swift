@@ -11,7 +11,8 @@ package struct RequestSettings: Hashable, Sendable {
   package var maxQueueWaitMilliseconds: Int?
 
   package init(
-    requestTimeoutMilliseconds: Int? = nil, maxConcurrentRequestsPerInstance: Int? = nil, maxQueueWaitMilliseconds: Int? = nil
+    requestTimeoutMilliseconds: Int? = nil, maxConcurrentRequestsPerInstance: Int? = nil,
+    maxQueueWaitMilliseconds: Int? = nil
   ) {
     self.requestTimeoutMilliseconds = requestTimeoutMilliseconds
     self.maxConcurrentRequestsPerInstance = maxConcurrentRequestsPerInstance
@@ -33,7 +34,8 @@ package struct ProbeSettings: Hashable, Sendable {
   package var failureThreshold: Int?
 
   package init(
-    initialDelaySeconds: Int? = nil, periodSeconds: Int? = nil, timeoutSeconds: Int? = nil, successThreshold: Int? = nil,
+    initialDelaySeconds: Int? = nil, periodSeconds: Int? = nil, timeoutSeconds: Int? = nil,
+    successThreshold: Int? = nil,
     failureThreshold: Int? = nil
   ) {
     self.initialDelaySeconds = initialDelaySeconds
@@ -87,7 +89,8 @@ package struct DataCollector: Hashable, Sendable {
     package var clientID: String?
 
     package init(
-      enabled: Bool = false, assetName: String? = nil, path: String? = nil, version: String? = nil, clientID: String? = nil
+      enabled: Bool = false, assetName: String? = nil, path: String? = nil, version: String? = nil,
+      clientID: String? = nil
     ) {
       self.enabled = enabled
       self.assetName = assetName

@@ -2,13 +2,16 @@ internal import Documents
 
 extension EnvironmentVersion: Resource {
   package init(reading fields: FieldReader) {
-    self.init(name: fields.assetName("name", fromURL: 0, isRequired: true), version: fields.assetName("version", fromURL: 1))
+    self.init(
+      name: fields.assetName("name", fromURL: 0, isRequired: true), version: fields.assetName("version", fromURL: 1))
     fields.ignoreReadOnly("latest_version")
     if fields.form == .cli {
       if fields.object["channels"] != nil || fields.object["dependencies"] != nil {
         fields.context.note(
           .error, at: fields.path,
-          "this is a conda file, not an environment: write its path as conda_file of an environment with a name and an image")
+          "this is a conda file, not an environment: write its path as conda_file of an environment with a name and "
+            + "an image"
+        )
       }
       readProperties(fields)
     } else {
@@ -50,10 +53,16 @@ extension EnvironmentVersion: Resource {
     if condaFile != nil && build != nil {
       fields.fault("conda_file", "expected it beside an image, got it beside build")
     }
-    if operatingSystem == .windows { fields.warn("os_type", "has no effect: deployments run on this server's own system, which is Linux") }
-    if datastore != nil { fields.warn("datastore", "has no effect: this server keeps all files in the store of its data directory") }
+    if operatingSystem == .windows {
+      fields.warn("os_type", "has no effect: deployments run on this server's own system, which is Linux")
+    }
+    if datastore != nil {
+      fields.warn("datastore", "has no effect: this server keeps all files in the store of its data directory")
+    }
     if inferenceConfiguration != nil {
-      fields.warn("inference_config", "\(noContainers), so there are no routes of one's own; the endpoint's paths are the server's")
+      fields.warn(
+        "inference_config",
+        "\(noContainers), so there are no routes of one's own; the endpoint's paths are the server's")
     }
   }
 
@@ -64,7 +73,9 @@ extension EnvironmentVersion: Resource {
       fields.expect("a path or the contents of a conda file", "conda_file", rest: nil, got: value)
       return nil
     }
-    guard fields.form == .rest, !text.hasPrefix("file://") else { return fields.localPath("conda_file").map(CondaFile.path) }
+    guard fields.form == .rest, !text.hasPrefix("file://") else {
+      return fields.localPath("conda_file").map(CondaFile.path)
+    }
     // REST sends the file's text.
     if let contents = try? SourceDocument(yaml: text).root, contents.object != nil { return .text(contents.yaml()) }
     fields.fault("conda_file", "expected the text of a conda file, got \(value.quoted)")
@@ -105,7 +116,8 @@ extension EnvironmentVersion: Resource {
       }
       switch condaFile {
       case .path(let path): fields.put("conda_file", fields.form == .cli ? path : "file://\(path)")
-      case .text(let text): fields.put("conda_file", fields.form == .cli ? try? SourceDocument(yaml: text).root : .string(text))
+      case .text(let text):
+        fields.put("conda_file", fields.form == .cli ? try? SourceDocument(yaml: text).root : .string(text))
       case nil: break
       }
       fields.put("os_type", word: operatingSystem)
@@ -113,7 +125,8 @@ extension EnvironmentVersion: Resource {
       if let routes = inferenceConfiguration {
         fields.put("inference_config") { fields in
           for (key, route) in [
-            ("liveness_route", routes.liveness), ("readiness_route", routes.readiness), ("scoring_route", routes.scoring),
+            ("liveness_route", routes.liveness), ("readiness_route", routes.readiness),
+            ("scoring_route", routes.scoring),
           ] {
             fields.put(key) { fields in
               fields.put("path", route.path)

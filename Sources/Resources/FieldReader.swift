@@ -2,6 +2,9 @@ internal import Documents
 
 /// What is the same for all parts of one document that is being read.
 internal final class ReadingContext {
+  /// Most findings of one document: a person mends a few, and a hostile file has a hundred thousand.
+  static let maxFindings = 100
+
   let form: Form
   let lines: SourceLines
   /// Absolute.
@@ -17,14 +20,22 @@ internal final class ReadingContext {
     self.names = names
   }
 
+  var isFull: Bool { findings.count > Self.maxFindings }
+
   func note(_ severity: Finding.Severity, at path: DocumentPath, _ message: String) {
+    guard !isFull else { return }
+    guard findings.count < Self.maxFindings else {
+      findings.append(Finding(.error, at: "", "there is more to say; the first \(Self.maxFindings) are told"))
+      return
+    }
     findings.append(Finding(severity, at: path.description, line: lines.line(of: path), message))
   }
 }
 
 /// One object of a document, read key by key. What isn't asked for by the end is unknown, which is an error.
 ///
-/// Keys are asked for in the spelling of files; the reader knows the other one. A key without a value (`null`) isn't there.
+/// Keys are asked for in the spelling of files; the reader knows the other one. A key without a value (`null`) isn't
+/// there.
 package final class FieldReader {
   /// Most entries of a map or of a list.
   internal static let maxEntries = 1000
@@ -80,7 +91,10 @@ package final class FieldReader {
   /// Says which keys have no meaning. Call it once all are asked for.
   internal func finish() {
     for (key, _) in object where !known.contains(key) && !ignored.contains(key) {
-      let nearest = NearestName.of(key, in: known).map { ". Did you mean '\($0)'?" } ?? ", expected one of: \(known.joined(separator: ", "))"
+      guard !context.isFull else { return }
+      let nearest =
+        NearestName.of(key, in: known).map { ". Did you mean '\($0)'?" }
+        ?? ", expected one of: \(known.joined(separator: ", "))"
       context.note(.error, at: path.appending(key), "unknown key\(nearest)")
     }
   }
@@ -147,7 +161,9 @@ extension FieldReader {
     guard let value = value(key, rest: rest) else { return nil }
     if let word = value.string.flatMap(Word.init(tolerant:)) { return word }
     let words = Word.allCases.map { $0.spelling(in: form) }
-    let list = words.count == 1 ? "'\(words[0])'" : words.dropLast().map { "'\($0)'" }.joined(separator: ", ") + " or '\(words[words.count - 1])'"
+    let list =
+      words.count == 1
+      ? "'\(words[0])'" : words.dropLast().map { "'\($0)'" }.joined(separator: ", ") + " or '\(words[words.count - 1])'"
     let nearest = value.string.flatMap { NearestName.of($0, in: words) }.map { ". Did you mean '\($0)'?" } ?? ""
     fault(key, rest: rest, "expected \(list), got \(value.quoted)\(nearest)")
     return nil
@@ -234,7 +250,8 @@ extension FieldReader {
     guard let value = value(key, rest: rest) else { return nil }
     if let time = value.string.flatMap(ISODuration.milliseconds), range.contains(time) { return time }
     expect(
-      "an ISO 8601 duration of \(ISODuration.text(range.lowerBound)) to \(ISODuration.text(range.upperBound))", key, rest: rest,
+      "an ISO 8601 duration of \(ISODuration.text(range.lowerBound)) to \(ISODuration.text(range.upperBound))", key,
+      rest: rest,
       got: value)
     return nil
   }
@@ -243,7 +260,9 @@ extension FieldReader {
   internal func seconds(_ key: String, rest: String? = nil, in range: ClosedRange<Int>) -> Int? {
     guard form == .rest else { return int(key, in: range) }
     guard let value = value(key, rest: rest) else { return nil }
-    if let time = value.string.flatMap(ISODuration.milliseconds), time % 1000 == 0, range.contains(time / 1000) { return time / 1000 }
+    if let time = value.string.flatMap(ISODuration.milliseconds), time % 1000 == 0, range.contains(time / 1000) {
+      return time / 1000
+    }
     expect(
       "an ISO 8601 duration of whole seconds, \(ISODuration.text(range.lowerBound * 1000)) to "
         + ISODuration.text(range.upperBound * 1000), key, rest: rest, got: value)

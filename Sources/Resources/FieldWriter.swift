@@ -18,9 +18,15 @@ package struct FieldWriter {
     object[form == .cli ? key : rest ?? camelCase(key)] = value
   }
 
-  internal mutating func put(_ key: String, rest: String? = nil, _ value: String?) { put(key, rest: rest, value.map { .string($0) }) }
-  internal mutating func put(_ key: String, rest: String? = nil, _ value: Int?) { put(key, rest: rest, value.map { .int($0) }) }
-  internal mutating func put(_ key: String, rest: String? = nil, _ value: Bool?) { put(key, rest: rest, value.map { .bool($0) }) }
+  internal mutating func put(_ key: String, rest: String? = nil, _ value: String?) {
+    put(key, rest: rest, value.map { .string($0) })
+  }
+  internal mutating func put(_ key: String, rest: String? = nil, _ value: Int?) {
+    put(key, rest: rest, value.map { .int($0) })
+  }
+  internal mutating func put(_ key: String, rest: String? = nil, _ value: Bool?) {
+    put(key, rest: rest, value.map { .bool($0) })
+  }
 
   internal mutating func put<Word: Spelled>(_ key: String, rest: String? = nil, word: Word?) {
     put(key, rest: rest, word?.spelling(in: form))
@@ -42,12 +48,16 @@ package struct FieldWriter {
   }
 
   /// An object within this one, left out if nothing is in it.
-  internal mutating func put(_ key: String, rest: String? = nil, keepsEmpty: Bool = false, _ body: (inout FieldWriter) -> Void) {
+  internal mutating func put(
+    _ key: String, rest: String? = nil, keepsEmpty: Bool = false, _ body: (inout FieldWriter) -> Void
+  ) {
     let part = Self.part(form: form, status: status, body)
     if keepsEmpty || !part.isEmpty { put(key, rest: rest, .object(part)) }
   }
 
-  internal static func part(form: Form, status: ResourceStatus? = nil, _ body: (inout FieldWriter) -> Void) -> Document.Object {
+  internal static func part(form: Form, status: ResourceStatus? = nil, _ body: (inout FieldWriter) -> Void)
+    -> Document.Object
+  {
     var fields = FieldWriter(form: form, status: status, isRoot: false)
     body(&fields)
     return fields.object

@@ -19,7 +19,8 @@ extension Spelled {
 
   package func spelling(in form: Form) -> String { form == .cli ? rawValue : rest }
 
-  /// The word that a text is in either form; case and underscores make no difference, as they make none to the Azure SDK.
+  /// The word that a text is in either form. Case and underscores make no difference, as they make none to the Azure
+  /// SDK.
   package init?(tolerant text: String) {
     let folded = Self.fold(text)
     guard let match = Self.allCases.first(where: { Self.fold($0.rawValue) == folded }) else { return nil }

@@ -1,7 +1,7 @@
 /// Durations as ISO 8601 writes them: `PT5S`, `PT0.5S`, `P1DT12H`. Years and months have no length here.
 package enum ISODuration {
   /// Longest that is read: a year of 366 days.
-  static let maxMilliseconds = 366 * 86_400_000
+  package static let maxMilliseconds = 366 * 86_400_000
 
   /// The milliseconds of a text; `nil` if it is none, is longer than the limit, or has parts of a millisecond.
   package static func milliseconds(_ text: String) -> Int? {
@@ -25,7 +25,9 @@ package enum ISODuration {
       }
       let lengths: [Character: Int] =
         isTime ? ["H": 3_600_000, "M": 60_000, "S": 1000] : ["W": 7 * 86_400_000, "D": 86_400_000]
-      guard let length = lengths[character], let part = milliseconds(of: number, times: length, mayHaveFraction: character == "S") else {
+      guard let length = lengths[character],
+        let part = milliseconds(of: number, times: length, mayHaveFraction: character == "S")
+      else {
         return nil
       }
       total += part

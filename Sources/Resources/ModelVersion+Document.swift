@@ -2,7 +2,8 @@ internal import Documents
 
 extension ModelVersion: Resource {
   package init(reading fields: FieldReader) {
-    self.init(name: fields.assetName("name", fromURL: 0, isRequired: true), version: fields.assetName("version", fromURL: 1))
+    self.init(
+      name: fields.assetName("name", fromURL: 0, isRequired: true), version: fields.assetName("version", fromURL: 1))
     fields.ignoreReadOnly("latest_version", "job_name")
     if fields.form == .cli {
       readProperties(fields)
@@ -28,7 +29,9 @@ extension ModelVersion: Resource {
     }
     if fields.form == .rest { fields.ignore("isAnonymous", "isArchived", "provisioningState", "jobName") }
     guard let written = fields.string("path", rest: "modelUri") else {
-      if !fields.has("path", rest: "modelUri") { fields.fault("path", rest: "modelUri", "expected a file or a folder, got nothing") }
+      if !fields.has("path", rest: "modelUri") {
+        fields.fault("path", rest: "modelUri", "expected a file or a folder, got nothing")
+      }
       return
     }
     switch LocalPath.scheme(of: written) {
@@ -38,7 +41,9 @@ extension ModelVersion: Resource {
     case .some(let scheme):
       fields.fault(
         "path", rest: "modelUri",
-        "'\(written)' is not on this machine, and this server does not fetch \(scheme): download it and give the local path")
+        "'\(written)' is not on this machine, and this server does not fetch \(scheme): download it and give the local "
+          + "path"
+      )
     }
   }
 

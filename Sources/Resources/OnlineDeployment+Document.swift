@@ -13,16 +13,17 @@ extension OnlineDeployment: Resource {
     fields.ignoreReadOnly()
     tags = fields.strings("tags")
     guard isREST else {
-      instanceCount = fields.int("instance_count", in: 0...Self.maxInstances)
+      instanceCount = fields.int("instance_count", in: 1...Self.maxInstances)
       if fields.has("identity") { _ = fields.identity() }
       read(fields)
       return
     }
     _ = fields.identity()
-    instanceCount = fields.object("sku") { sku in
-      sku.ignore("name", "tier", "size", "family")
-      return sku.int("capacity", in: 0...Self.maxInstances)
-    } ?? nil
+    instanceCount =
+      fields.object("sku") { sku in
+        sku.ignore("name", "tier", "size", "family")
+        return sku.int("capacity", in: 1...Self.maxInstances)
+      } ?? nil
     _ = fields.object("properties", { read($0) })
     if !fields.has("properties") { fields.fault("properties", "expected an object, got nothing") }
   }
@@ -59,7 +60,8 @@ extension OnlineDeployment: Resource {
       var folder: String?
       if let written = code.string("code", rest: "codeId") {
         // Else the name of code that was uploaded.
-        folder = ["file", nil].contains(LocalPath.scheme(of: written)) ? code.localPath("code", rest: "codeId") : written
+        folder =
+          ["file", nil].contains(LocalPath.scheme(of: written)) ? code.localPath("code", rest: "codeId") : written
       }
       return CodeConfiguration(code: folder, scoringScript: script ?? "")
     }
@@ -69,20 +71,25 @@ extension OnlineDeployment: Resource {
   private func note(_ fields: FieldReader) {
     if kind == .kubernetes {
       fields.warn(
-        "type", rest: "endpointComputeType", "has no effect but on defaults: this server runs deployments itself, not on a cluster")
+        "type", rest: "endpointComputeType",
+        "has no effect but on defaults: this server runs deployments itself, not on a cluster")
     }
     if modelMountPath != nil {
       fields.warn("model_mount_path", "has no effect: this server runs no containers, so nothing is mounted")
     }
     if appInsightsEnabled {
-      fields.warn("app_insights_enabled", "has no effect: this server has no Application Insights; it has metrics and logs of its own")
+      fields.warn(
+        "app_insights_enabled",
+        "has no effect: this server has no Application Insights; it has metrics and logs of its own")
     }
     if privateNetworkConnection == true {
-      fields.warn("private_network_connection", "has no effect: there are no private endpoints here; see public_network_access")
+      fields.warn(
+        "private_network_connection", "has no effect: there are no private endpoints here; see public_network_access")
     }
     if case .targetUtilization = scaleSettings, instanceCount != nil {
       fields.context.note(
-        .warning, at: fields.form == .cli ? fields.place("instance_count") : DocumentPath([.key("sku"), .key("capacity")]),
+        .warning,
+        at: fields.form == .cli ? fields.place("instance_count") : DocumentPath([.key("sku"), .key("capacity")]),
         "has no effect: the scale settings decide the number of instances")
     }
   }

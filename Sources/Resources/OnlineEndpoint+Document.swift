@@ -20,7 +20,8 @@ extension OnlineEndpoint: Resource {
     authMode = fields.choice("auth_mode") ?? .key
     compute = fields.string("compute")
     if compute != nil {
-      fields.warn("compute", "has no effect: this server runs deployments itself, on its own machine, and not on a cluster")
+      fields.warn(
+        "compute", "has no effect: this server runs deployments itself, on its own machine, and not on a cluster")
     }
     if let percents = fields.percents("traffic") {
       if let fault = Traffic.fault(in: percents) { fields.fault("traffic", fault) }
@@ -85,7 +86,11 @@ extension FieldWriter {
   internal mutating func putIdentifiers(name: String, type: String, kind: String? = nil) {
     if form == .rest { put("id", status?.id) }
     put("name", name)
-    if form == .rest { put("type", "Microsoft.MachineLearningServices/workspaces/\(type)") } else { put("id", status?.id) }
+    if form == .rest {
+      put("type", "Microsoft.MachineLearningServices/workspaces/\(type)")
+    } else {
+      put("id", status?.id)
+    }
     put("location", status?.location)
     put("kind", form == .rest || status != nil ? kind : nil)
     guard let status, status.createdAt != nil || status.modifiedAt != nil else { return }
@@ -132,7 +137,9 @@ extension FieldReader {
         }
       }
       if identity.kind == .systemAssigned && !identity.userAssigned.isEmpty {
-        fields.fault("user_assigned_identities", "expected none where the type is \(Identity.Kind.systemAssigned.spelling(in: fields.form))")
+        fields.fault(
+          "user_assigned_identities",
+          "expected none where the type is \(Identity.Kind.systemAssigned.spelling(in: fields.form))")
       }
       return identity
     }

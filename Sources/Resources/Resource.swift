@@ -4,8 +4,8 @@ package import Documents
 ///
 /// Both forms are read and written by one pair of functions, so that a key can't be forgotten in one of them.
 package protocol Resource: Hashable, Sendable {
-  /// Reads every key, and notes what is wrong with them; what could not be read has a stand-in, as `Reading` hands out nothing
-  /// that has errors.
+  /// Reads every key, and notes what is wrong with them. What could not be read has a stand-in: `Reading` hands out
+  /// nothing that has errors.
   init(reading fields: FieldReader)
 
   /// Writes every key that has a value.
@@ -44,8 +44,8 @@ extension Resource {
 
   /// Reads the body of a PUT.
   ///
-  /// - Parameter names: What the URL says: the names of the resources on the way, this one's last. For versions of an asset, the
-  ///   asset's name and the version.
+  /// - Parameter names: What the URL says: the names of the resources on the way, this one's last. For versions of an
+  ///   asset, the asset's name and the version.
   package static func read(rest: Document, names: [String]) -> Reading<Self> {
     Reading(rest, context: ReadingContext(form: .rest, lines: SourceLines(), folder: "/", names: names))
   }
@@ -65,7 +65,7 @@ extension Resource {
   }
 }
 
-/// What the server says about a resource beside what its author wrote. Read by nobody: keys of it in a body are ignored.
+/// What the server says about a resource beside what its author wrote. Keys of it in a file or a body are ignored.
 package struct ResourceStatus: Hashable, Sendable {
   package var id: String?
   package var location: String?

@@ -8,21 +8,29 @@ package enum ResourceName {
   /// What is wrong with the name of an endpoint or of a deployment; `nil` if nothing is.
   package static func fault(in name: String) -> String? {
     guard endpointLength.contains(name.utf8.count) else {
-      return "expected \(endpointLength.lowerBound) to \(endpointLength.upperBound) characters, got \(name.utf8.count) in '\(shown(name))'"
+      return outOf(endpointLength, name)
     }
     let bytes = Array(name.utf8)
-    let isName = isLetter(bytes[0]) && bytes.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") } && bytes.last != UInt8(ascii: "-")
+    let isName =
+      isLetter(bytes[0]) && bytes.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
+      && bytes.last != UInt8(ascii: "-")
     return isName ? nil : "expected a letter, then letters, digits and '-', with no '-' at the end, got '\(name)'"
   }
 
   /// What is wrong with the name of a model or an environment, or with a version.
   package static func assetFault(in name: String) -> String? {
     guard assetLength.contains(name.utf8.count) else {
-      return "expected \(assetLength.lowerBound) to \(assetLength.upperBound) characters, got \(name.utf8.count) in '\(shown(name))'"
+      return outOf(assetLength, name)
     }
     let bytes = Array(name.utf8)
-    let isName = (isLetter(bytes[0]) || isDigit(bytes[0])) && bytes.allSatisfy { isLetter($0) || isDigit($0) || "-_.".utf8.contains($0) }
+    let isName =
+      (isLetter(bytes[0]) || isDigit(bytes[0]))
+      && bytes.allSatisfy { isLetter($0) || isDigit($0) || "-_.".utf8.contains($0) }
     return isName ? nil : "expected a letter or a digit, then letters, digits, '.', '_' and '-', got '\(shown(name))'"
+  }
+
+  private static func outOf(_ range: ClosedRange<Int>, _ name: String) -> String {
+    "expected \(range.lowerBound) to \(range.upperBound) characters, got \(name.utf8.count) in '\(shown(name))'"
   }
 
   private static func shown(_ name: String) -> String { name.count <= 64 ? name : "\(name.prefix(60))…" }

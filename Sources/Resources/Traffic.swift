@@ -14,7 +14,9 @@ package enum Traffic {
     for pair in text.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "\n" }) {
       let halves = pair.split(separator: "=", omittingEmptySubsequences: false)
       guard halves.count == 2, let percent = Int(halves[1]), !halves[0].isEmpty else {
-        throw ResourceError([Finding(.error, at: option, "expected deployment=percent as in \"blue=90 green=10\", got '\(pair)'")])
+        throw ResourceError([
+          Finding(.error, at: option, "expected deployment=percent as in \"blue=90 green=10\", got '\(pair)'")
+        ])
       }
       guard percents.updateValue(percent, forKey: String(halves[0])) == nil else {
         throw ResourceError([Finding(.error, at: option, "the deployment '\(halves[0])' is given twice")])
@@ -36,7 +38,8 @@ package enum Traffic {
   package static func fault(inMirror mirror: [String: Int], beside traffic: [String: Int]) -> String? {
     guard let (name, percent) = mirror.first else { return nil }
     guard mirror.count == 1 else {
-      return "expected one deployment, got \(mirror.count): \(mirror.keys.sorted().map { "'\($0)'" }.joined(separator: ", "))"
+      let names = mirror.keys.sorted().map { "'\($0)'" }.joined(separator: ", ")
+      return "expected one deployment, got \(mirror.count): \(names)"
     }
     guard (0...MirrorTraffic.maxPercent).contains(percent) else {
       return "expected a percent of 0 to \(MirrorTraffic.maxPercent), got \(percent) for '\(name)'"

@@ -1,7 +1,7 @@
 /// The comparison of a new deployment's figures with an old one's, under a plan's bounds.
 ///
-/// A bound counts as *broken* only when chance is ruled out at the plan's confidence; figures that lie beyond it but could
-/// still be chance leave it in *doubt*.
+/// A bound counts as *broken* only when chance is ruled out at the plan's confidence; figures that lie beyond it but
+/// could still be chance leave it in *doubt*.
 struct Judge {
   enum Verdict: Equatable {
     case fine
@@ -33,7 +33,8 @@ struct Judge {
   }
 
   private func errorVerdict(
-    _ new: DeploymentMeasurement, _ old: DeploymentMeasurement, hasBaseline: Bool, limit: (Double) -> Double, text: String
+    _ new: DeploymentMeasurement, _ old: DeploymentMeasurement, hasBaseline: Bool, limit: (Double) -> Double,
+    text: String
   ) -> Verdict {
     guard new.errorRate > limit(hasBaseline ? old.errorRate : 0) else { return .fine }
     let against =
@@ -49,9 +50,10 @@ struct Judge {
     return lowest > limit(highest) ? .broken(reason) : .doubtful(reason)
   }
 
-  /// Latency at a percentile, by counting: if the new deployment were within the bound, at most `100 - percentile` percent
-  /// of its requests would be slower than the limit. So it is the same test as for errors, with "slower than the
-  /// limit" in place of "failed", and the limit taken from the longest time that the old deployment's percentile can be.
+  /// Latency at a percentile, by counting: if the new deployment were within the bound, at most `100 - percentile`
+  /// percent of its requests would be slower than the limit. So it is the same test as for errors, with "slower than
+  /// the limit" in place of "failed", and the limit taken from the longest time that the old deployment's percentile
+  /// can be.
   private func latencyVerdict(new: LatencyCounts, old: LatencyCounts) -> Verdict {
     let bounds = plan.bounds
     guard let ratio = bounds.maxLatencyRatio, new.total >= bounds.minimumLatencySamples,

@@ -66,7 +66,8 @@ package struct LatencyCounts: Hashable, Sendable {
     return sum
   }
 
-  /// The upper edge of the first bucket for which `isBeyond` says no to the count of slower requests; nil if it never does.
+  /// The upper edge of the first bucket for which `isBeyond` says no to the count of slower requests; nil if it never
+  /// does.
   func firstEdge(whereSlower isBeyond: (UInt64) -> Bool) -> UInt64? {
     // The answer is monotone in the count, so the buckets can be halved.
     guard total > 0 else { return nil }

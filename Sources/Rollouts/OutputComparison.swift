@@ -2,9 +2,9 @@ package import Inference
 
 /// The comparison of a shadow deployment's answers with the live ones, output by output, in memory of constant size.
 ///
-/// Which outputs hold labels is decided when an output is first seen, unless `labelRules` says: integers, BOOL and BYTES are
-/// labels themselves; a floating-point output of two axes whose rows are probabilities, or whose name says that it
-/// holds scores, has its label where its greatest element is; others have none.
+/// Which outputs hold labels is decided when an output is first seen, unless `labelRules` says: integers, BOOL and
+/// BYTES are labels themselves; a floating-point output of two axes whose rows are probabilities, or whose name says
+/// that it holds scores, has its label where its greatest element is; others have none.
 package struct OutputComparison: Sendable {
   /// Most output names with figures of their own.
   package static let maxOutputs = 64

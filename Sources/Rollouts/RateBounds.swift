@@ -2,15 +2,15 @@ internal import Glibc
 
 /// What the failures seen so far say about a deployment's true failure rate, however often one looks.
 ///
-/// A rollout looks at its figures after every tick, and an ordinary confidence interval that is looked at a thousand times
-/// is wrong far more often than it says. These are the bounds of a *confidence sequence*: with probability
-/// `1 - risk` the true rate is inside at every look, from the first request to the last. The price is a somewhat wider
+/// A rollout looks at its figures after every tick, and an ordinary confidence interval that is looked at a thousand
+/// times is wrong far more often than it says. These are the bounds of a *confidence sequence*: with probability `1 -
+/// risk` the true rate is inside at every look, from the first request to the last. The price is a somewhat wider
 /// interval.
 ///
-/// How: the likelihood of what was seen, averaged over all rates (weighted by Beta(1/2, 1/2)), divided by its likelihood at
-/// rate `p`, is a martingale with mean 1 if `p` is the true rate. By Ville's inequality it ever reaches `1 / risk` with
-/// probability `risk` at most, so the rates for which it has are ruled out. (Robbins, "Statistical methods related to the
-/// law of the iterated logarithm", 1970.) It takes requests to fail independently of each other.
+/// How: the likelihood of what was seen, averaged over all rates (weighted by Beta(1/2, 1/2)), divided by its
+/// likelihood at rate `p`, is a martingale with mean 1 if `p` is the true rate. By Ville's inequality it ever reaches
+/// `1 / risk` with probability `risk` at most, so the rates for which it has are ruled out. (Robbins, "Statistical
+/// methods related to the law of the iterated logarithm", 1970.) It takes requests to fail independently of each other.
 package enum RateBounds {
   /// The lowest rate not yet ruled out; 0 if nothing has failed.
   package static func lower(failures: UInt64, of requests: UInt64, risk: Double) -> Double {

@@ -9,9 +9,9 @@ package import Inference
 ///   from any of them: a broken bound, a timeout, an abort ─▶ leaving ── trafficApplied(0) ─▶ rolledBack
 /// ```
 ///
-/// It holds no clock and does nothing itself: the caller tells it what happened and does what it answers. Every answer may
-/// be carried out twice without harm. The whole state is plain fields: written down after each event, and read back after
-/// a crash, it goes on with `restarted(at:)`; the time that nobody watched is not counted.
+/// It holds no clock and does nothing itself: the caller tells it what happened and does what it answers. Every answer
+/// may be carried out twice without harm. The whole state is plain fields: written down after each event, and read back
+/// after a crash, it goes on with `restarted(at:)`; the time that nobody watched is not counted.
 package struct Rollout: Hashable, Sendable {
   package enum Phase: String, Hashable, Sendable, Codable, CaseIterable {
     /// Not begun.
@@ -38,7 +38,8 @@ package struct Rollout: Hashable, Sendable {
     case setTraffic(percent: Int)
     /// Measure and call `tick` then, or sooner.
     case wait(until: Instant)
-    /// End the copying, give the new deployment nothing and the old one everything, then call `trafficApplied(percent: 0)`.
+    /// End the copying, give the new deployment nothing and the old one everything, then call `trafficApplied(percent:
+    /// 0)`.
     case rollBack(reason: String)
     /// The new deployment has the last step's share and keeps it.
     case finish
@@ -135,7 +136,8 @@ package struct Rollout: Hashable, Sendable {
   ///   - new, old: Differences to the last tick, not sums since the start.
   ///   - mirror: Comparisons since the last tick; empty outside the mirror step.
   package mutating func tick(
-    at now: Instant, new: DeploymentMeasurement, old: DeploymentMeasurement, mirror: MirrorMeasurement = MirrorMeasurement()
+    at now: Instant, new: DeploymentMeasurement, old: DeploymentMeasurement,
+    mirror: MirrorMeasurement = MirrorMeasurement()
   ) -> Action {
     // What was measured while the share was being changed belongs to no step.
     guard phase == .mirroring || phase == .holding else { return pending }
@@ -239,6 +241,29 @@ package struct Rollout: Hashable, Sendable {
 /// All fields but the time of the last look, which means nothing to another run of the process.
 extension Rollout: Codable {
   private enum CodingKeys: String, CodingKey {
-    case plan, newName, oldName, phase, step, isPaused, isPromoted, reason, stepNanoseconds, new, old, oldOverall, mirror
+    case plan, newName, oldName, phase, step, isPaused, isPromoted, reason, stepNanoseconds
+    case new, old, oldOverall, mirror
+  }
+
+  /// - Throws: also if the plan contradicts itself or has no such step.
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      plan: fields.decode(RolloutPlan.self, forKey: .plan), new: fields.decode(String.self, forKey: .newName),
+      old: fields.decode(String.self, forKey: .oldName))
+    phase = try fields.decode(Phase.self, forKey: .phase)
+    step = try fields.decode(Int.self, forKey: .step)
+    guard plan.steps.indices.contains(step) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .step, in: fields, debugDescription: "step is \(step); the plan has \(plan.steps.count)")
+    }
+    isPaused = try fields.decode(Bool.self, forKey: .isPaused)
+    isPromoted = try fields.decode(Bool.self, forKey: .isPromoted)
+    reason = try fields.decodeIfPresent(String.self, forKey: .reason)
+    stepNanoseconds = try fields.decode(UInt64.self, forKey: .stepNanoseconds)
+    new = try fields.decode(DeploymentMeasurement.self, forKey: .new)
+    old = try fields.decode(DeploymentMeasurement.self, forKey: .old)
+    oldOverall = try fields.decode(DeploymentMeasurement.self, forKey: .oldOverall)
+    mirror = try fields.decode(MirrorMeasurement.self, forKey: .mirror)
   }
 }

@@ -1,13 +1,15 @@
 package import Inference
 
-/// How traffic moves from an old deployment to a new one: in which steps, how long each is watched, and what sends it back.
+/// How traffic moves from an old deployment to a new one: in which steps, how long each is watched, and what sends it
+/// back.
 package struct RolloutPlan: Hashable, Sendable, Codable {
   /// Shares of the new deployment in percent of what the two hold together; ascending, each in 1...100.
   package var steps: [Int]
   /// How long each step is watched before the next.
   package var holdNanoseconds: UInt64
   package var bounds: RolloutBounds
-  /// Requests the new deployment must have answered in a step before it is judged, and before the step is left. At least 1.
+  /// Requests the new deployment must have answered in a step before it is judged, and before the step is left. At
+  /// least 1.
   package var minimumRequests: UInt64
   /// Longest time in one step; nil: as long as it takes.
   package var stepTimeoutNanoseconds: UInt64?
@@ -46,8 +48,8 @@ package struct RolloutPlan: Hashable, Sendable, Codable {
     return (1 - confidence) / Double(max(tests, 1))
   }
 
-  /// A test rests on three bounds, each of which may be wrong: the new deployment's rate, and the old one's in the step and
-  /// in the whole rollout.
+  /// A test rests on three bounds, each of which may be wrong: the new deployment's rate, and the old one's in the step
+  /// and in the whole rollout.
   var riskPerBound: Double { riskPerTest / 3 }
 
   /// - Throws: `.invalidArgument` that names the field, what is expected and what it is.

@@ -15,7 +15,8 @@ extension MetricTrigger {
   ) throws(InferenceError) {
     let parts = text.split(whereSeparator: \.isWhitespace).map(String.init)
     func wrong(_ what: String) -> InferenceError {
-      .invalidArgument("condition '\(text)': \(what); the form is \(Self.form), as in 'CpuUtilizationPercentage > 70 avg 5m'")
+      .invalidArgument(
+        "condition '\(text)': \(what); the form is \(Self.form), as in 'CpuUtilizationPercentage > 70 avg 5m'")
     }
     guard let place = parts.firstIndex(where: { Comparison(rawValue: $0) != nil }),
       let comparison = Comparison(rawValue: parts[place])
@@ -45,15 +46,16 @@ extension MetricTrigger {
   /// The short form, which reads back to the same condition at the same grain.
   package var condition: String {
     let word = Self.words.first { $0.aggregation == timeAggregation }?.word ?? ""
-    let whole = Int(exactly: threshold).map(String.init)
-    return
-      "\(metricName) \(comparison.rawValue) \(whole ?? String(threshold)) \(word) \(ScaleDuration.text(seconds: timeWindowSeconds))"
+    let number = Int(exactly: threshold).map(String.init) ?? String(threshold)
+    let time = ScaleDuration.text(seconds: timeWindowSeconds)
+    return "\(metricName) \(comparison.rawValue) \(number) \(word) \(time)"
   }
 }
 
 /// The short form of an action: `out 2`, `in 1`, `out 20%`, `to 5`.
 extension ScaleAction {
-  /// - Parameter condition: Whose action it is; `to` grows where it asks for more than a threshold, and shrinks where less.
+  /// - Parameter condition: Whose action it is; `to` grows where it asks for more than a threshold, and shrinks where
+  ///   less.
   /// - Throws: `.invalidArgument` that says what is expected.
   package init(
     scale text: String, for condition: MetricTrigger, cooldownSeconds: UInt64 = 300

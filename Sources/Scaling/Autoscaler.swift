@@ -2,10 +2,10 @@ package import Inference
 
 /// The application of `AutoscaleRules` to one deployment's metrics as time goes by.
 ///
-/// As Azure Monitor: out if *any* rule that scales out fires (the largest result wins), in only if *all* that scale in do
-/// (the smallest step wins), not within a rule's cooldown, and not in if a rule that scales out would fire at once with
-/// fewer instances. Unlike it, grains go down to a second, and a rule that scales out does not wait until its window is
-/// full; one that scales in does.
+/// As Azure Monitor: out if *any* rule that scales out fires (the largest result wins), in only if *all* that scale in
+/// do (the smallest step wins), not within a rule's cooldown, and not in if a rule that scales out would fire at once
+/// with fewer instances. Unlike it, grains go down to a second, and a rule that scales out does not wait until its
+/// window is full; one that scales in does.
 package struct Autoscaler: Sendable {
   /// A metric that the rules ask for.
   package struct Metric: Hashable, Sendable {
@@ -191,7 +191,8 @@ package struct Autoscaler: Sendable {
   }
 
   /// Whether a rule that scales out would fire if the same work were spread over fewer instances. Only what each
-  /// instance has its share of grows: not sums, and not the endpoint's metrics, which are the same however many there are.
+  /// instance has its share of grows: not sums, and not the endpoint's metrics, which are the same however many there
+  /// are.
   private func wouldFire(_ reading: Reading, from instances: Int, to count: Int) -> Bool {
     guard case .number(let number, _) = reading.value else { return false }
     let trigger = reading.rule.trigger

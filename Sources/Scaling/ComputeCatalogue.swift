@@ -49,11 +49,9 @@ package struct ComputeCatalogue: Hashable, Sendable {
       }
     }
     let share = min(1000, machine.milliCores)
+    let memory = Double(machine.memoryBytes) * Double(share) / Double(max(machine.milliCores, 1))
     let builtIn = InstanceType(
-      name: "default",
-      resources: ComputeResources(
-        milliCores: share, memoryBytes: Int(Double(machine.memoryBytes) * Double(share) / Double(max(machine.milliCores, 1)))
-      ))
+      name: "default", resources: ComputeResources(milliCores: share, memoryBytes: Int(memory)))
     self.machine = machine
     self.unknownTypes = unknownTypes
     defaultType = declared.first { $0.name == "default" } ?? builtIn

@@ -1,7 +1,7 @@
 package import Inference
 
-/// Which deployments to take out of memory: those that nobody has called for long, and, where memory is short, the least
-/// recently used ones. They are loaded again by their next request.
+/// Which deployments to take out of memory: those that nobody has called for long, and, where memory is short, the
+/// least recently used ones. They are loaded again by their next request.
 package struct IdlePolicy: Hashable, Sendable {
   /// Memory that loaded deployments may use together; nil: no limit.
   package var memoryBudgetBytes: UInt64?

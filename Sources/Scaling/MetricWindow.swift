@@ -2,8 +2,8 @@ package import Inference
 
 /// The last stretch of one metric: a ring of equal grains of time, each with the sums of what was measured in it.
 ///
-/// Bounded: as many grains as were asked for, whatever is recorded. Times never go backwards; what is older than the ring is
-/// dropped.
+/// Bounded: as many grains as were asked for, whatever is recorded. Times never go backwards; what is older than the
+/// ring is dropped.
 package struct MetricWindow: Sendable {
   /// What one or several grains of time hold.
   package struct Grain: Hashable, Sendable {

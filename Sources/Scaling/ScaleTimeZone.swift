@@ -12,8 +12,8 @@ package struct ScaleTimeZone: Hashable, Sendable {
     self.rules = rules
   }
 
-  /// Resolves `UTC`, an offset such as `UTC+02:00`, a name of the IANA database such as `Europe/Rome`, or one of Windows'
-  /// names that Azure uses, such as `Pacific Standard Time`.
+  /// Resolves `UTC`, an offset such as `UTC+02:00`, a name of the IANA database such as `Europe/Rome`, or one of
+  /// Windows' names that Azure uses, such as `Pacific Standard Time`.
   ///
   /// - Parameters:
   ///   - database: Gives the contents of a zone's file, as under `/usr/share/zoneinfo`; nil if there is none. Called

@@ -16,8 +16,8 @@ package struct TargetUtilization: Hashable, Sendable {
 
   /// Scaling in waits for so many polling intervals of low load.
   package static let scaleInPolls = 20
-  /// The load must have fallen so far below the target, in percent of it, that the smaller deployment would not at once be
-  /// on its edge.
+  /// The load must have fallen so far below the target, in percent of it, that the smaller deployment would not at once
+  /// be on its edge.
   package static let scaleInMarginPercent = 10
 
   package init(minInstances: Int = 1, maxInstances: Int = 1, pollingSeconds: Int = 1, targetPercent: Int = 70) {
@@ -62,8 +62,8 @@ package struct DeploymentLoad: Hashable, Sendable {
 
 /// The application of `TargetUtilization` to a deployment's load as time goes by.
 ///
-/// Out: at once and as far as needed. In: when the load was low for the whole of 20 polling intervals, and only as far as the
-/// highest load in that time allows. Nothing between, so a load that swings about the target changes nothing.
+/// Out: at once and as far as needed. In: when the load was low for the whole of 20 polling intervals, and only as far
+/// as the highest load in that time allows. Nothing between, so a load that swings about the target changes nothing.
 package struct UtilizationScaler: Sendable {
   package private(set) var policy: TargetUtilization
   /// Since when the load has been low, and the most instances that it would have needed in that time.

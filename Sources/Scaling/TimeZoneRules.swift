@@ -1,7 +1,7 @@
 /// A region's offsets from UTC: those of the past as a list, those to come as a yearly rule.
 ///
-/// Read from a file of the IANA database in the form that RFC 8536 calls TZif. Nothing of the process's own time zone is
-/// read or changed.
+/// Read from a file of the IANA database in the form that RFC 8536 calls TZif. Nothing of the process's own time zone
+/// is read or changed.
 struct TimeZoneRules: Hashable, Sendable {
   /// Unix seconds from which each offset holds, ascending.
   private var transitions: [Int64] = []

@@ -1,6 +1,7 @@
 /// When summer time begins and ends in any year, as POSIX writes it in `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
 ///
-/// Source: POSIX, "Environment Variables", TZ; RFC 8536, section 3.3.1, which lets times of day reach from -167 to 167 h.
+/// Source: POSIX, "Environment Variables", TZ; RFC 8536, section 3.3.1, which lets times of day reach from -167 to 167
+/// h.
 struct YearlyRule: Hashable, Sendable {
   private var standard: Int
   private var summer: Summer?

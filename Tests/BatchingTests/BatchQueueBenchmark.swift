@@ -18,7 +18,7 @@ import Testing
   let start = Instant.now()
   while next <= UInt(rounds) {
     for _ in 0..<depth {
-      guard queue.append(next, rows: 1, shapeKey: 0, at: now, timeout: .never, deadline: .never) else { break }
+      guard queue.append(next, rows: 1, shapeKey: 0, at: now) == .queued else { break }
       next += 1
     }
     while queue.form(at: now, isCancelled: { _ in false }, into: &batch) == .send {

@@ -25,7 +25,11 @@ private struct Simulation {
     var enqueued: UInt64
     var timeout: UInt64
     var deadline: UInt64
+    var level: Int
+    var caller: UInt64
     var isAnswered = false
+    /// Its place among its equals: who stops waiting first, or has waited the patience long.
+    var order: UInt64 { min(deadline, enqueued + BatchQueue.patience.wholeNanoseconds) }
   }
 
   var random: SeededGenerator
@@ -37,7 +41,9 @@ private struct Simulation {
   var busyUntil: [UInt64]
   var now: UInt64 = 1
   var lookAgain: UInt64 = .max
-  var lastSent: [UInt64: UInt] = [:]
+  var waiting: Set<UInt> = []
+  let callers: UInt64
+  var displaced = 0
   var problems: [String] = []
   var sent = 0
   var removed = 0
@@ -52,9 +58,14 @@ private struct Simulation {
     dynamic.queuePolicy.defaultTimeoutMicroseconds = [0, 30, 200].randomElement(using: &random)!
     dynamic.queuePolicy.allowTimeoutOverride = Bool.random(using: &random)
     dynamic.queuePolicy.timeoutAction = Bool.random(using: &random) ? .reject : .delay
-    policy = BatchPolicy(
+    dynamic.priorityLevels = [0, 0, 1, 3].randomElement(using: &random)!
+    dynamic.defaultPriorityLevel = 2
+    callers = [1, 1, 3, 100].randomElement(using: &random)!
+    var policy = BatchPolicy(
       maxBatchSize: maxRows, dynamicBatching: Int.random(in: 0..<8, using: &random) > 0 ? dynamic : nil,
-      queueLimit: 40)
+      queueLimit: 40, maxBatchRequests: Bool.random(using: &random) ? Int.random(in: 1...8, using: &random) : nil)
+    policy.deadlineGrainNanoseconds = 0
+    self.policy = policy
     queue = BatchQueue(policy: policy)
     busyUntil = Array(repeating: 0, count: Int.random(in: 1...4, using: &random))
   }
@@ -80,16 +91,29 @@ private struct Simulation {
     let timeout = policy.timeout(enteringAt: Instant(nanoseconds: now), requested: requested)
     let deadline = Bool.random(using: &random) ? now + UInt64.random(in: 1...300_000, using: &random) : UInt64.max
     let token = UInt(book.count)
-    let isQueued = queue.append(
+    let priority = UInt8.random(in: 0...4, using: &random)
+    let caller = UInt64.random(in: 0..<callers, using: &random)
+    let admission = queue.append(
       token, rows: rows, shapeKey: shape, at: Instant(nanoseconds: now), timeout: timeout,
-      deadline: Instant(nanoseconds: deadline))
-    guard isQueued else {
+      deadline: Instant(nanoseconds: deadline), priority: priority, caller: caller)
+    let isFull = waiting.count == policy.maxQueuedRequests
+    if isFull != (admission != .queued) { problems.append("\(admission) at \(waiting.count)") }
+    let level = policy.priorityLevels > 1 ? min(priority == 0 ? 2 : Int(priority), policy.priorityLevels) : 1
+    let owed = Owed(
+      rows: rows, shape: shape, enqueued: now, timeout: timeout.nanoseconds, deadline: deadline, level: level,
+      caller: caller)
+    if admission == .full {
       refused += 1
-      if queue.count != policy.maxQueuedRequests { problems.append("refused at \(queue.count)") }
+      noteRefusal(of: owed)
       return
     }
-    book.append(
-      Owed(rows: rows, shape: shape, enqueued: now, timeout: timeout.nanoseconds, deadline: deadline))
+    if case .displaced(let other) = admission {
+      answer(other)
+      displaced += 1
+      if book[Int(other)].level < level { problems.append("\(other) had to go for one that is less urgent") }
+    }
+    book.append(owed)
+    waiting.insert(token)
     lookAgain = now
   }
 
@@ -126,7 +150,16 @@ private struct Simulation {
     }
   }
 
+  private mutating func noteRefusal(of owed: Owed) {
+    if waiting.contains(where: { book[Int($0)].level > owed.level && !isDelayed(book[Int($0)]) }) {
+      problems.append("refused although some that wait are less urgent")
+    }
+  }
+
+  private func isDelayed(_ owed: Owed) -> Bool { policy.timeoutAction == .delay && owed.timeout <= now }
+
   private mutating func answer(_ token: UInt) {
+    waiting.remove(token)
     if book[Int(token)].isAnswered { problems.append("\(token) was answered twice") }
     book[Int(token)].isAnswered = true
   }
@@ -168,25 +201,45 @@ private struct Simulation {
     for (token, owed) in zip(batch.tokens, owed) {
       answer(token)
       if cancelled.contains(token) || owed.deadline <= now { problems.append("\(token) was sent too late") }
-      if policy.timeoutAction == .reject {
-        if owed.timeout <= now { problems.append("\(token) was sent timed out") }
-        if let last = lastSent[owed.shape], last > token { problems.append("\(token) was overtaken by \(last)") }
-        lastSent[owed.shape] = token
+      if policy.timeoutAction == .reject, owed.timeout <= now { problems.append("\(token) was sent timed out") }
+    }
+    if batch.tokens.count > policy.maxBatchRequests ?? .max { problems.append("\(batch.tokens.count) requests together") }
+    if policy.timeoutAction == .reject { noteOrder() }
+  }
+
+  /// None that was sent should have let one that waits still go first.
+  private mutating func noteOrder() {
+    let sent = batch.tokens.map { (token: $0, owed: book[Int($0)]) }
+    var left: [(token: UInt, owed: Owed)] = []
+    for token in waiting where !cancelled.contains(token) {
+      let owed = book[Int(token)]
+      if owed.shape == sent[0].owed.shape, owed.timeout > now, owed.deadline > now { left.append((token, owed)) }
+    }
+    for (position, one) in sent.enumerated() {
+      for other in sent[(position + 1)...] + left {
+        if other.owed.level < one.owed.level { problems.append("\(other.token) is more urgent than \(one.token)") }
+        guard other.owed.level == one.owed.level, other.owed.caller == one.owed.caller, callers <= 64 else { continue }
+        if (other.owed.order, other.token) < (one.owed.order, one.token) {
+          problems.append("\(other.token) was overtaken by \(one.token)")
+        }
       }
     }
   }
 }
 
 @Test func `in random traffic none is lost, doubled, reordered in its shape, late or in too large a batch`() {
-  var total = (sent: 0, removed: 0, refused: 0)
+  var total = (sent: 0, removed: 0, refused: 0, displaced: 0)
   for seed in 1...400 as ClosedRange<UInt64> {
     var simulation = Simulation(seed: seed)
     simulation.run(steps: 150)
     #expect(simulation.problems.isEmpty, "seed \(seed): \(simulation.problems.prefix(5))")
-    total = (total.sent + simulation.sent, total.removed + simulation.removed, total.refused + simulation.refused)
+    total = (
+      total.sent + simulation.sent, total.removed + simulation.removed, total.refused + simulation.refused,
+      total.displaced + simulation.displaced
+    )
   }
   // The traffic must visit every way out, or the test proves little.
-  #expect(total.sent > 10_000 && total.removed > 1000 && total.refused > 100, "\(total)")
+  #expect(total.sent > 10_000 && total.removed > 1000 && total.refused > 100 && total.displaced > 100, "\(total)")
 }
 
 /// Ten thousand requests in a thousand shapes wait: a queue that scanned them for each batch would take 10^8 steps.
@@ -194,8 +247,8 @@ private struct Simulation {
   let policy = BatchPolicy(maxBatchSize: 4, dynamicBatching: DynamicBatching(), queueLimit: 100_000)
   var queue = BatchQueue(policy: policy)
   for token in 0..<10_000 as Range<UInt> {
-    let isQueued = queue.append(token, rows: 1, shapeKey: UInt64(token % 1000), at: Instant(nanoseconds: 0))
-    #expect(isQueued)
+    let admission = queue.append(token, rows: 1, shapeKey: UInt64(token % 1000), at: Instant(nanoseconds: 0))
+    #expect(admission == .queued)
   }
   var asked = 0
   var batch = FormedBatch()

@@ -12,26 +12,48 @@ struct Script {
 
   init(
     max: Int = 8, preferred: [Int] = [], delay: UInt64 = 0, isDynamic: Bool = true, queueLimit: Int = 1000,
-    policy: QueuePolicy = QueuePolicy()
+    policy: QueuePolicy = QueuePolicy(), priorities: Int = 0, defaultPriority: Int = 0, maxRequests: Int? = nil,
+    grain: UInt64 = 0
   ) {
     var dynamic = DynamicBatching()
     dynamic.preferredBatchSizes = preferred
     dynamic.maxQueueDelayMicroseconds = delay
     dynamic.queuePolicy = policy
-    queue = BatchQueue(
-      policy: BatchPolicy(maxBatchSize: max, dynamicBatching: isDynamic ? dynamic : nil, queueLimit: queueLimit))
+    dynamic.priorityLevels = priorities
+    dynamic.defaultPriorityLevel = defaultPriority
+    var batching = BatchPolicy(
+      maxBatchSize: max, dynamicBatching: isDynamic ? dynamic : nil, queueLimit: queueLimit,
+      maxBatchRequests: maxRequests)
+    batching.deadlineGrainNanoseconds = grain
+    queue = BatchQueue(policy: batching)
   }
 
   mutating func add(
     _ token: UInt, rows: Int = 1, shape: UInt64 = 0, at time: UInt64 = 0, timeout: UInt64? = nil,
-    deadline: UInt64? = nil
+    deadline: UInt64? = nil, priority: UInt8 = 0, caller: UInt64 = 0
   ) {
+    let admission = offer(
+      token, rows: rows, shape: shape, at: time, timeout: timeout, deadline: deadline, priority: priority,
+      caller: caller)
+    #expect(admission == .queued)
+  }
+
+  mutating func offer(
+    _ token: UInt, rows: Int = 1, shape: UInt64 = 0, at time: UInt64 = 0, timeout: UInt64? = nil,
+    deadline: UInt64? = nil, priority: UInt8 = 0, caller: UInt64 = 0
+  ) -> BatchQueue.Admission {
     let now = Instant(nanoseconds: time * 1000)
     let timeout = queue.policy.timeout(enteringAt: now, requested: timeout)
-    let isQueued = queue.append(
+    return queue.append(
       token, rows: rows, shapeKey: shape, at: now, timeout: timeout,
-      deadline: deadline.map { Instant(nanoseconds: $0 * 1000) } ?? .never)
-    #expect(isQueued)
+      deadline: deadline.map { Instant(nanoseconds: $0 * 1000) } ?? .never, priority: priority, caller: caller)
+  }
+
+  /// Everything that leaves, in order, until nothing is sent.
+  mutating func drain(at time: UInt64 = 0) -> [UInt] {
+    var tokens: [UInt] = []
+    while look(at: time) == .send { tokens += batch.tokens }
+    return tokens
   }
 
   mutating func look(at time: UInt64, flush: Bool = false) -> BatchVerdict {
@@ -150,8 +172,8 @@ struct Script {
   var script = Script(queueLimit: 2)
   script.add(1)
   script.add(2)
-  let isQueued = script.queue.append(3, rows: 1, shapeKey: 0, at: at(0))
-  #expect(!isQueued)
+  let admission = script.queue.append(3, rows: 1, shapeKey: 0, at: at(0))
+  #expect(admission == .full)
   #expect(script.queue.count == 2)
   #expect(script.look(at: 0) == .send)
   script.add(3)

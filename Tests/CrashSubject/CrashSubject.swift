@@ -1,3 +1,4 @@
+import Artifacts
 import CFaults
 import Glibc
 
@@ -9,6 +10,11 @@ import Glibc
     do {
       switch arguments.first {
       case "catalogue": try await CatalogSubject.run(Array(arguments.dropFirst()))
+      case "artifacts": try ArtifactSubject.run(Array(arguments.dropFirst()))
+      case "opening":
+        setFault(arguments[2])
+        _ = try ArtifactStore(path: arguments[1])
+        say("end")
       default: say("error: the first argument is not a subject")
       }
     } catch {
@@ -25,6 +31,7 @@ import Glibc
 
   /// `kill=12` ends the process at step 12; `full=12` fills the disk there; anything else changes nothing.
   static func setFault(_ argument: String) {
+    faults_kill_at(0)
     if argument.hasPrefix("kill="), let step = Int(argument.dropFirst(5)) { faults_kill_at(step) }
     if argument.hasPrefix("full="), let step = Int(argument.dropFirst(5)) { faults_full_from(step) }
   }

@@ -13,7 +13,8 @@ private func refusal(_ yaml: String, limits: DocumentLimits = DocumentLimits()) 
     ("a: 1", #"{"a":1}"#), ("a: 0x1F", #"{"a":31}"#), ("a: 9223372036854775807", #"{"a":9223372036854775807}"#),
     ("a: 1.50", #"{"a":1.5}"#), ("a: '1'", #"{"a":"1"}"#), ("a: yes", #"{"a":"yes"}"#), ("a: true", #"{"a":true}"#),
     ("a: ~\nb:", #"{"a":null,"b":null}"#), ("a: !!str 12", #"{"a":"12"}"#), ("a: !!float 2", #"{"a":2.0}"#),
-    ("a: PT5S\nb: 1.2.3\nc:\n  -", #"{"a":"PT5S","b":"1.2.3","c":[null]}"#), ("- x\n- [1, {b: c}]", #"["x",[1,{"b":"c"}]]"#),
+    ("a: PT5S\nb: 1.2.3\nc:\n  -", #"{"a":"PT5S","b":"1.2.3","c":[null]}"#),
+    ("- x\n- [1, {b: c}]", #"["x",[1,{"b":"c"}]]"#),
     ("", "null"), ("# only words", "null"), ("1: x", #"{"1":"x"}"#), ("a: |\n  b\n  c\n", #"{"a":"b\nc\n"}"#),
     ("{\"a\": \"\\u00e9\"}", "{\"a\":\"é\"}"), ("a: .inf", #"{"a":"Infinity"}"#), ("a: 1e400", #"{"a":"Infinity"}"#),
   ])
@@ -64,8 +65,10 @@ private func refusal(_ yaml: String, limits: DocumentLimits = DocumentLimits()) 
     ("1: x\n'1': y", "line 2: the key '1' is given twice"),
     ("a: 1\n---\nb: 2", "expected one document, got a second"),
     ("a: *b", "*b stands for nothing"), ("a: &a [*a]", "*a stands for nothing"),
-    ("? [a]\n: b", "expected a key that is a string"), ("a: !!python/object x", "the tag tag:yaml.org,2002:python/object has no meaning"),
-    ("a: [1", "line 2, column 1: not YAML: did not find"), ("a:\n\t- 1", "line 2"), ("a: !!int x", "'x' is not what its tag"), ("<<: 1", "<<: expected an object"),
+    ("? [a]\n: b", "expected a key that is a string"),
+    ("a: !!python/object x", "the tag tag:yaml.org,2002:python/object has no meaning"),
+    ("a: [1", "line 2, column 1: not YAML: did not find"), ("a:\n\t- 1", "line 2"),
+    ("a: !!int x", "'x' is not what its tag"), ("<<: 1", "<<: expected an object"),
     ("a: \u{0}", "byte 3"),
   ])
   func `what can't be read says what and where`(yaml: String, expected: String) {
@@ -94,7 +97,9 @@ private func refusal(_ yaml: String, limits: DocumentLimits = DocumentLimits()) 
     #expect(refusal(yaml).contains("maxDepth"))
   }
 
-  @Test(arguments: ["[*L, *L, *L, *L, *L, *L, *L, *L, *L]", "{a: *L, b: *L, c: *L, d: *L, e: *L}", "{<<: [*L, *L, *L, *L]}"])
+  @Test(arguments: [
+    "[*L, *L, *L, *L, *L, *L, *L, *L, *L]", "{a: *L, b: *L, c: *L, d: *L, e: *L}", "{<<: [*L, *L, *L, *L]}",
+  ])
   func `an alias bomb stops at the limit of values`(level: String) {
     var yaml = "a0: &a0 {x: y}\n"
     for number in 1...30 {

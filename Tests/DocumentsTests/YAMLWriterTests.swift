@@ -25,8 +25,10 @@ import Testing
   }
 
   @Test(arguments: [
-    "", " ", "a", "a b", "no", "Yes", "true", "null", "~", "1", "1.5", "0x1", "1e3", "12:30", "2020-01-01", "a: b", "a:", "a:b", "a #b", "#a", "- a",
-    "*a", "&a", "!a", "%a", "@a", "`a", "'a'", "\"a\"", "a\nb", "a\n", "\t", "é", "{a}", "[a]", "<<", "=", ".inf", "-", "?", "azureml:a:1",
+    "", " ", "a", "a b", "no", "Yes", "true", "null", "~", "1", "1.5", "0x1", "1e3", "12:30", "2020-01-01", "a: b",
+    "a:", "a:b", "a #b", "#a", "- a",
+    "*a", "&a", "!a", "%a", "@a", "`a", "'a'", "\"a\"", "a\nb", "a\n", "\t", "é", "{a}", "[a]", "<<", "=", ".inf", "-",
+    "?", "azureml:a:1",
     "/tmp/x", "./x", "a ", "\u{2028}", "\u{85}", "\u{0}", "\u{7F}", "😀", "y", "\u{FEFF}a",
   ])
   func `every string is read back as itself, as a key and as a value`(string: String) throws {

@@ -85,3 +85,25 @@ import Testing
   #expect(held.model.runs.withLock { $0 } == [1])
   await pool.drain()
 }
+
+@Test func `utilisation counts busy instances and waiting batches, and is averaged over time`() async throws {
+  let held = HeldModel()
+  let pool = try ModelPool.started(held.model, max: 4, instances: 2)
+  func sample(_ seconds: UInt64) { pool.sampleUtilisation(at: Instant(nanoseconds: seconds * 1_000_000_000)) }
+  sample(10)
+  #expect(pool.load.utilisation == 0)
+  let first = try held.occupy(pool)
+  sample(11)
+  #expect(pool.load.utilisation == 0.5)
+  let second = try held.occupy(pool)
+  let others = try (1...6 as ClosedRange<Int64>).map { try OwnedRequest(numbers: [$0]) }
+  for request in others { try pool.send(request) }
+  sample(14)  // (2 busy + 6 of 4) / 2 for three seconds, after 0.5 for one
+  #expect(pool.load.utilisation == (0.5 + 3 * 1.75) / 4)
+  #expect(pool.takeUtilisation() == (0.5 + 3 * 1.75) / 4)
+  sample(15)
+  #expect(pool.load.utilisation == 1.75)
+  for _ in 0..<8 { held.goOn.open() }
+  for request in [first, second] + others { request.wait() }
+  await pool.drain()
+}

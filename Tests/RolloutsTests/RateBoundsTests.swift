@@ -20,8 +20,8 @@ import Testing
   #expect(width < 0.01)
 }
 
-/// At the edge the evidence is exactly 1 / risk: the averaged likelihood over the likelihood, worked out here by hand for
-/// two failures of two. The average of p² under Beta(1/2, 1/2) is 3/8.
+/// At the edge the evidence is exactly 1 / risk: the averaged likelihood over the likelihood, worked out here by hand
+/// for two failures of two. The average of p² under Beta(1/2, 1/2) is 3/8.
 @Test func `two failures of two rule out rates up to the one that theory names`() {
   let expected = (0.375 * 0.01).squareRoot()
   #expect(abs(RateBounds.lower(failures: 2, of: 2, risk: 0.01) - expected) < 1e-9)

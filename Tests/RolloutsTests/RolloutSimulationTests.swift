@@ -2,7 +2,8 @@ import Inference
 import Rollouts
 import Testing
 
-/// Rollouts under drawn traffic on virtual time: each second `rate` requests, split by the share that the rollout has set.
+/// Rollouts under drawn traffic on virtual time: each second `rate` requests, split by the share that the rollout has
+/// set.
 private struct Simulation {
   var random: SeededGenerator
   var rollout: Rollout
@@ -57,13 +58,13 @@ private struct Simulation {
   }
 }
 
-/// The two are equal and the bound is no difference at all: the hardest case that must not be rolled back. It is looked at
-/// after every second. At 95 % confidence at most 5 % of the runs may be; the seeds are fixed, so this is exact.
+/// The two are equal and the bound is no difference at all: the hardest case that must not be rolled back. It is looked
+/// at after every second. At 95 % confidence at most 5 % of the runs may be; the seeds are fixed, so this is exact.
 @Test func `equal models are rolled back no more often than the plan allows`() throws {
   let bounds = RolloutBounds(maxErrorDifference: 0, maxLatencyRatio: 1, latencySlackNanoseconds: 0)
   let plan = RolloutPlan(
     steps: [20, 50, 100], holdNanoseconds: 5_000_000_000, bounds: bounds, minimumRequests: 5, confidence: 0.95)
-  let runs: UInt64 = 400
+  let runs: UInt64 = 200
   var rolledBack = 0
   for seed in 0..<runs {
     var simulation = try Simulation(seed: seed &* 7919, plan: plan)

@@ -243,6 +243,16 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
   #expect(back.phase == .holding && back.stepNanoseconds == second)
 }
 
+@Test func `a state that names no step of its plan is not read`() throws {
+  let text = String(decoding: try JSONEncoder().encode(holding(RolloutPlan())), as: UTF8.self)
+  for (field, wrong) in [("\"step\":0", "\"step\":6"), ("[1,5,10,25,50,100]", "[]")] {
+    #expect(text.contains(field))
+    #expect(throws: (any Error).self) {
+      try JSONDecoder().decode(Rollout.self, from: Data(text.replacing(field, with: wrong).utf8))
+    }
+  }
+}
+
 @Test(arguments: [
   (RolloutPlan(steps: []), "steps has 0 steps; expected 1 to 32"),
   (RolloutPlan(steps: [0, 10]), "steps[0] is 0; expected a percentage from 1 to 100"),

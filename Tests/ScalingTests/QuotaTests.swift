@@ -61,8 +61,8 @@ private let gpu = ComputeCatalogue.InstanceType(
   #expect(throws: InferenceError.self) { try quota.reserve(10_001, of: small, for: "a") }
 }
 
-/// Drawn reservations, changes and releases against a plain book: the sum is always exact and never more than the machine,
-/// a refusal is never given where there is room, and `mostInstances` is the edge between the two.
+/// Drawn reservations, changes and releases against a plain book: the sum is always exact and never more than the
+/// machine, a refusal is never given where there is room, and `mostInstances` is the edge between the two.
 @Test func `the machine is never promised twice, and what is released is free again`() {
   for seed: UInt64 in 0..<100 {
     var random = SeededGenerator(state: seed)

@@ -95,3 +95,8 @@ extension ControlPlane {
     return .object(document)
   }
 }
+
+extension ControlPlane {
+  /// Where an operation is looked at.
+  package func address(ofOperation id: String) -> String { self.id("operations/\(id)") }
+}

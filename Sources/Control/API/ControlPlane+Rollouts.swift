@@ -45,7 +45,7 @@ extension ControlPlane {
     let newName = try properties.text("deployment")
     let wantedOld = try properties.optionalText("from")
     try properties.finish()
-    let stored = try await store.write { [self] store in
+    let stored = try await store.write { store in
       let record = try store.existingEndpoint(endpoint)
       guard record.state.isFinal else {
         throw ControlError(.conflict, "endpoint '\(endpoint)' is \(record.state.word.lowercased())")
@@ -70,15 +70,17 @@ extension ControlPlane {
       guard shared > 0 else {
         throw ControlError(.conflict, "'\(oldName)' and '\(newName)' have no traffic: there is nothing to move")
       }
-      do throws(InferenceError) {
-        let stored = StoredRollout(rollout: try Rollout(plan: plan, new: newName, old: oldName), shared: shared)
-        try store.put(RolloutDriver.kind, endpoint, body: stored.text())
-        try store.audit(
-          AuditEntry(
-            principal: request.principal?.id.description ?? "", action: "onlineEndpoints/write",
-            resource: "onlineEndpoints/\(endpoint)/rollout", summary: "rollout from '\(oldName)' to '\(newName)' started"))
-        return stored
-      } catch let error as InferenceError { throw ControlError(.badArgument, error.message) }
+      let rollout: Rollout
+      do throws(InferenceError) { rollout = try Rollout(plan: plan, new: newName, old: oldName) } catch {
+        throw ControlError(.badArgument, error.message)
+      }
+      let stored = StoredRollout(rollout: rollout, shared: shared)
+      try store.put(RolloutDriver.kind, endpoint, body: stored.text())
+      try store.audit(
+        AuditEntry(
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/write",
+          resource: "onlineEndpoints/\(endpoint)/rollout", summary: "rollout from '\(oldName)' to '\(newName)' started"))
+      return stored
     }
     try activate(stored, of: endpoint)
     let begun = try rollouts.change(endpoint) { $0.start() }

@@ -1,5 +1,5 @@
-package import Access
-package import Artifacts
+internal import Access
+internal import Artifacts
 internal import Documents
 internal import Stores
 internal import Telemetry
@@ -74,9 +74,12 @@ extension ControlPlane {
     }
     let now = clock()
     return try await uploadWork { store throws(ArtifactError) in
-      try bytes.withUnsafeBytes { bytes throws(ArtifactError) in
-        try store.append(bytes, to: digest, at: offset, of: UploadID(rawValue: id), now: now)
+      let result = bytes.withUnsafeBytes { bytes in
+        Result { () throws(ArtifactError) in
+          try store.append(bytes, to: digest, at: offset, of: UploadID(rawValue: id), now: now)
+        }
       }
+      return try result.get()
     }
   }
 

@@ -25,6 +25,7 @@ package final class ControlPlane: Sendable {
   internal let security: Security
   internal let mirrors: MirrorComparisons
   internal let rollouts = RolloutDriver()
+  internal let autoscaler = AutoscaleDriver()
   internal let tokens: TokenServices
   internal let log: Log
   /// Milliseconds since 1970.

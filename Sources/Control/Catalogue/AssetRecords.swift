@@ -1,5 +1,5 @@
 package import Resources
-internal import Stores
+package import Stores
 
 /// A model version as the store keeps it. Its contents never change; the words about it may.
 package struct ModelAsset: Hashable, Sendable {

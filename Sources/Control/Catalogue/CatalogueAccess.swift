@@ -1,6 +1,6 @@
 internal import Documents
 internal import Resources
-package import Stores
+internal import Stores
 
 /// The catalogue's records by what they are, in a look at the store.
 extension CatalogReader {

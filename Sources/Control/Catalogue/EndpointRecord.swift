@@ -1,6 +1,6 @@
-package import Documents
+internal import Documents
 package import Resources
-internal import Stores
+package import Stores
 
 /// An endpoint as the store keeps it.
 package struct EndpointRecord: Hashable, Sendable {

@@ -1,4 +1,4 @@
-package import Documents
+internal import Documents
 internal import Telemetry
 
 /// A change that takes time, from its acknowledgement to its end, as `…/operations/{id}` shows it.

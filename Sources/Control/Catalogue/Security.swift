@@ -3,7 +3,7 @@ internal import Documents
 internal import FoundationEssentials
 package import Inference
 internal import Resources
-package import Stores
+internal import Stores
 internal import Threads
 
 /// What the control plane knows of keys, principals and roles.

@@ -1,5 +1,5 @@
 internal import Inference
-package import Rollouts
+internal import Rollouts
 package import Serving
 internal import Threads
 

@@ -2,7 +2,7 @@ internal import Documents
 internal import FoundationEssentials
 internal import Inference
 internal import Resources
-package import Rollouts
+internal import Rollouts
 internal import Serving
 internal import Stores
 internal import Threads

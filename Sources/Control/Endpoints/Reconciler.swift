@@ -1,11 +1,11 @@
-package import Access
-internal import Artifacts
+internal import Access
+package import Artifacts
 internal import Documents
 internal import Inference
-internal import Pools
+package import Pools
 internal import Resources
 internal import Routing
-internal import Serving
+package import Serving
 package import Telemetry
 internal import Threads
 
@@ -25,13 +25,19 @@ package final class Reconciler: Sendable {
     var serving: ServingDeployment
     var deployment: OnlineDeployment
     var tree: String
-    /// Since when, for what probes and scaling measure.
-    var started: Instant
+
+    /// The same pool as the deployment's settings have it now.
+    mutating func take(_ deployment: OnlineDeployment) {
+      self.deployment = deployment
+      serving = serving.with(DeploymentPolicy(deployment, meter: serving.policy.meter ?? DeploymentMeter()))
+    }
   }
 
   internal struct Endpoint: Sendable {
     var record: EndpointRecord
     var access: EndpointAccess
+    /// Goes on counting as long as its limits stay.
+    var limiter: RequestLimiter?
     var deployments: [String: Served] = [:]
   }
 
@@ -49,12 +55,14 @@ package final class Reconciler: Sendable {
   internal let limits: PoolLimits
   internal let mirror: MirrorQueue?
   internal let log: Log
+  private let unknownAccess: EndpointAccess?
   /// Loads wait for a thread here, so that many at once do not fight for the machine.
   private let loads: LoadThreads
 
+  /// - Parameter hidesNames: Whether callers without a right learn which endpoints there are.
   package init(
     compute: Compute, composer: SnapshotComposer, loader: DeploymentLoader, artifacts: ArtifactStore,
-    limits: PoolLimits, maxParallelLoads: Int, mirror: MirrorQueue?, log: Log
+    limits: PoolLimits, maxParallelLoads: Int, mirror: MirrorQueue?, hidesNames: Bool, log: Log
   ) {
     self.compute = compute
     self.composer = composer
@@ -63,6 +71,7 @@ package final class Reconciler: Sendable {
     self.limits = limits
     self.mirror = mirror
     self.log = log
+    unknownAccess = hidesNames ? .noEndpoint(generation: 1) : nil
     loads = LoadThreads(maxParallelLoads: maxParallelLoads)
   }
 
@@ -142,7 +151,7 @@ package final class Reconciler: Sendable {
       try await resize(record.id, to: record.instanceCount)
     }
     change { state in
-      state.endpoints[record.deployment.endpointName]?.deployments[record.deployment.name]?.deployment = record.deployment
+      state.endpoints[record.deployment.endpointName]?.deployments[record.deployment.name]?.take(record.deployment)
     }
     lines.append("updated without a load")
     return true
@@ -208,6 +217,9 @@ package final class Reconciler: Sendable {
 
   private func poolLimits(of deployment: OnlineDeployment) -> PoolLimits {
     var limits = limits
+    limits.maxInstances = ModelPool.instanceLimit
+    limits.liveness = ProbePolicy(deployment.livenessProbe)
+    limits.readiness = ProbePolicy(deployment.readinessProbe)
     limits.requestsPerInstance = deployment.requestSettings.maxConcurrentRequestsPerInstance
     limits.maxQueueWait = deployment.requestSettings.maxQueueWaitMilliseconds.map { .milliseconds($0) }
     return limits
@@ -219,15 +231,23 @@ package final class Reconciler: Sendable {
   private func serve(_ serving: ServingDeployment, _ record: DeploymentRecord, _ asset: ModelAsset) -> ServingDeployment? {
     var replaced: ServingDeployment?
     change { state in
-      guard !state.isStopping, state.endpoints[record.deployment.endpointName] != nil else {
+      guard !state.isStopping, let endpoint = state.endpoints[record.deployment.endpointName] else {
         replaced = serving  // Nobody will ask for it any more.
         return
       }
-      replaced = state.endpoints[record.deployment.endpointName]?.deployments[record.deployment.name]?.serving
+      replaced = endpoint.deployments[record.deployment.name]?.serving
+      // Counting goes on over an update.
+      let policy = DeploymentPolicy(record.deployment, meter: replaced?.policy.meter ?? DeploymentMeter())
       state.endpoints[record.deployment.endpointName]?.deployments[record.deployment.name] = Served(
-        serving: serving, deployment: record.deployment, tree: asset.tree, started: .now())
+        serving: serving.with(policy), deployment: record.deployment, tree: asset.tree)
     }
     return replaced
+  }
+
+  /// Has every pool look after its instances.
+  internal func probe(at now: Instant) {
+    let pools = state.withLock { $0.endpoints.values.flatMap { $0.deployments.values.map(\.serving.pool) } }
+    for pool in pools { pool.probe(at: now) }
   }
 
   // MARK: - Looking
@@ -264,6 +284,7 @@ package final class Reconciler: Sendable {
 
   private func part(of state: borrowing State) -> SnapshotComposer.Part {
     var part = SnapshotComposer.Part()
+    part.unknownAccess = unknownAccess
     for (name, endpoint) in state.endpoints.sorted(by: { $0.key < $1.key }) {
       var routes: [DeploymentRoute] = []
       for (deployment, served) in endpoint.deployments.sorted(by: { $0.key < $1.key }) {
@@ -277,6 +298,7 @@ package final class Reconciler: Sendable {
         EndpointRoutes(
           name: name, deployments: routes, traffic: .split(percents: endpoint.record.endpoint.traffic),
           mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.isSticky))
+      part.policies[name] = EndpointPolicy(name: name, access: endpoint.access, limiter: endpoint.limiter, comparesMirror: true)
     }
     return part
   }
@@ -302,6 +324,28 @@ package final class Reconciler: Sendable {
   }
 }
 
+extension DeploymentPolicy {
+  /// The documented default of `request_timeout_ms`.
+  private static let requestTimeoutMilliseconds = 5000
+
+  fileprivate init(_ deployment: OnlineDeployment, meter: DeploymentMeter) {
+    let timeout = deployment.requestSettings.requestTimeoutMilliseconds ?? Self.requestTimeoutMilliseconds
+    self.init(requestTimeout: .milliseconds(timeout), meter: meter)
+  }
+}
+
+extension ProbePolicy {
+  /// With the documented defaults where a setting is not given.
+  fileprivate init(_ settings: ProbeSettings) {
+    self.init()
+    if let seconds = settings.initialDelaySeconds { initialDelay = .seconds(seconds) }
+    if let seconds = settings.periodSeconds { period = .seconds(seconds) }
+    if let seconds = settings.timeoutSeconds { timeout = .seconds(seconds) }
+    if let threshold = settings.successThreshold { successThreshold = threshold }
+    if let threshold = settings.failureThreshold { failureThreshold = threshold }
+  }
+}
+
 extension OnlineDeployment {
   /// Everything about it that a pool is made from: if it is unchanged, what serves can go on.
   internal var loadedParts: OnlineDeployment {
@@ -312,8 +356,6 @@ extension OnlineDeployment {
     parts.tags = [:]
     parts.properties = [:]
     parts.requestSettings.requestTimeoutMilliseconds = nil
-    parts.livenessProbe = ProbeSettings()
-    parts.readinessProbe = ProbeSettings()
     parts.startupProbe = nil
     return parts
   }

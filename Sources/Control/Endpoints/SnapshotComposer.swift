@@ -1,3 +1,4 @@
+package import Access
 internal import Inference
 package import Routing
 package import Serving
@@ -12,6 +13,10 @@ package final class SnapshotComposer: Sendable {
   /// Endpoints of one source. Their targets are indices into its own deployments.
   package struct Part: Sendable {
     package var endpoints: [EndpointRoutes] = []
+    /// By endpoint; one without is open to everybody.
+    package var policies: [String: EndpointPolicy] = [:]
+    /// Who may learn that a name is nobody's; nil: everybody.
+    package var unknownAccess: EndpointAccess?
     package var deployments: [ServingDeployment] = []
 
     package init() {}
@@ -23,7 +28,7 @@ package final class SnapshotComposer: Sendable {
     }
   }
 
-  private let board: ServingBoard
+  internal let board: ServingBoard
   private let parts = Locked<[Source: Part]>([:])
 
   package init(board: ServingBoard) { self.board = board }
@@ -47,7 +52,8 @@ package final class SnapshotComposer: Sendable {
       board.publish(
         ServingSnapshot(
           routing: RoutingTable(free + catalogue.endpoints, continuing: previous),
-          deployments: repository.deployments + catalogue.deployments))
+          deployments: repository.deployments + catalogue.deployments, policies: catalogue.policies,
+          unknownAccess: catalogue.unknownAccess))
     }
   }
 

@@ -1,7 +1,7 @@
 package import Inference
 internal import Pools
 internal import Routing
-package import Serving
+internal import Serving
 package import Telemetry
 internal import Threads
 
@@ -39,12 +39,14 @@ package final class ModelLifecycle: Sendable {
   internal let repository: ModelRepository
   internal let loader: DeploymentLoader
   internal let board: ServingBoard
+  private let composer: SnapshotComposer
   internal let log: Log
 
-  package init(options: ControlOptions, loader: DeploymentLoader, board: ServingBoard, log: Log) {
+  package init(options: ControlOptions, loader: DeploymentLoader, composer: SnapshotComposer, log: Log) {
     self.options = options
     self.loader = loader
-    self.board = board
+    self.composer = composer
+    board = composer.board
     self.log = log
     repository = ModelRepository(paths: options.repositories, log: log)
     state = Locked(State(queue: OperationQueue(maxParallelLoads: options.maxParallelLoads)))
@@ -192,21 +194,19 @@ package final class ModelLifecycle: Sendable {
   internal func change(_ body: (inout State) -> Void) {
     let observers = state.withLock { state in
       body(&state)
-      board.publish(snapshot(of: state))
+      composer.publish(part(of: state), from: .repository)
       return Array(state.observers.values)
     }
     for observer in observers { observer() }
   }
 
-  private func snapshot(of state: borrowing State) -> ServingSnapshot {
-    var deployments: [ServingDeployment] = []
-    var endpoints: [EndpointRoutes] = []
+  private func part(of state: borrowing State) -> SnapshotComposer.Part {
+    var part = SnapshotComposer.Part()
     for (name, record) in state.records {
       var routes: [DeploymentRoute] = []
       for (version, status) in record.versions {
         if status.state == .ready, let id = status.deployment, let deployment = state.deployments[id]?.serving {
-          routes.append(DeploymentRoute(version: version, destination: .target(deployments.count)))
-          deployments.append(deployment)
+          routes.append(DeploymentRoute(version: version, destination: part.add(deployment)))
         } else {
           let text = status.reason.isEmpty ? status.state.rawValue : "\(status.state.rawValue): \(status.reason)"
           routes.append(
@@ -214,9 +214,9 @@ package final class ModelLifecycle: Sendable {
               version: version, destination: .notReady(state: text, mayComeBack: status.state == .loading)))
         }
       }
-      endpoints.append(EndpointRoutes(name: name, deployments: routes))
+      part.endpoints.append(EndpointRoutes(name: name, deployments: routes))
     }
-    return ServingSnapshot(routing: RoutingTable(endpoints), deployments: deployments)
+    return part
   }
 
   // MARK: - Stop
