@@ -1,3 +1,4 @@
+package import EventLoops
 internal import HTTP2
 package import Inference
 internal import Transport
@@ -18,6 +19,9 @@ package final class ServerStream {
   var unconsumedBytes = 0
 
   package let deadline: Instant
+
+  /// The loop whose thread everything here belongs to.
+  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
 
   init(_ call: CallPointer) {
     self.call = call
