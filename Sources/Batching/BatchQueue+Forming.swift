@@ -177,11 +177,11 @@ extension BatchQueue {
   }
 
   private mutating func retireIfTimedOut(_ slot: Int32, at now: Instant, into batch: inout FormedBatch) -> Bool {
-    if entries[Int(slot)].deadline <= now {
+    if entries[Int(slot)].deadline.nanoseconds <= now.nanoseconds {
       drop(slot, .deadline, into: &batch)
       return true
     }
-    guard entries[Int(slot)].timeout <= now else { return false }
+    guard entries[Int(slot)].timeout.nanoseconds <= now.nanoseconds else { return false }
     switch policy.timeoutAction {
     case .reject: drop(slot, .timeout, into: &batch)
     case .delay: delay(slot)
