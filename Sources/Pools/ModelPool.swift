@@ -36,7 +36,10 @@ package final class ModelPool: @unchecked Sendable {
   /// Most instances that it may be given.
   package let maxInstances: Int
 
-  let model: any LoadedModel
+  /// Nil while the pool is suspended. Guarded by the lock.
+  @exclusivity(unchecked) var model: (any LoadedModel)?
+  /// How a suspended pool gets its model back; nil: it is never suspended.
+  let reload: (@Sendable () throws(InferenceError) -> any LoadedModel)?
   let limits: PoolLimits
   let policy: BatchPolicy
   let clock: PoolClock
@@ -69,16 +72,19 @@ package final class ModelPool: @unchecked Sendable {
   ///   - name: The endpoint, for thread names and messages.
   ///   - version: What `answeredVersion` says.
   ///   - warmsUp: Whether each instance runs one row of zeros before it serves.
+  ///   - reload: Loads the model anew after `suspend()`; blocks, on a thread of its own. Nil: the pool is never suspended.
   ///   - log: Told what goes wrong without failing anything: one line, for operators.
   package init(
     name: String, version: String, configuration: ModelConfiguration, model: any LoadedModel,
     limits: PoolLimits = PoolLimits(), clock: PoolClock = .system, warmsUp: Bool = false,
+    reload: (@Sendable () throws(InferenceError) -> any LoadedModel)? = nil,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.name = name
     self.version = version
     self.configuration = configuration
     self.model = model
+    self.reload = reload
     self.limits = limits
     self.clock = clock
     self.warmsUp = warmsUp
@@ -138,7 +144,7 @@ package final class ModelPool: @unchecked Sendable {
     }
     // The few that may be in the pool with `requestsPerInstance` are fewer than may wait.
     let room = max(state.pointee.maxInFlight - running.load(ordering: .relaxed), 0)
-    guard !state.pointee.isDeserted else {
+    guard !state.pointee.isDeserted || state.pointee.isSuspended else {
       lock.unlock()
       return .refused(noInstance)
     }
@@ -150,8 +156,13 @@ package final class ModelPool: @unchecked Sendable {
       caller: request.pointee.caller, limit: room)
     if admission == .full { return refuse(request, at: now) }
     state.pointee.nextTicket &+= 1
+    state.pointee.lastUsed = now
     if sweepsQueue { watchNoLaterThan(timeout) }
-    let needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
+    var needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
+    if state.pointee.isSuspended {
+      watchNoLaterThan(min(timeout, request.pointee.deadline))
+      needsWake = true
+    }
     if case .displaced(let token) = admission {
       displace(RequestPointer(bitPattern: token)!, at: now)
     } else {
@@ -164,6 +175,7 @@ package final class ModelPool: @unchecked Sendable {
   /// end of a turn in which `submit` asked for it.
   package func wake() {
     lock.lock()
+    guard !state.pointee.isSuspended else { return wakeSuspended() }
     let condition = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
     lock.unlock()
     condition?.signal()
@@ -283,6 +295,7 @@ package final class ModelPool: @unchecked Sendable {
     }
   }
 
-  package var memoryUsage: [MemoryUsage] { model.memoryUsage }
-  package var placement: String { model.placement }
+  /// What the model holds now; nothing while the pool is suspended.
+  package var memoryUsage: [MemoryUsage] { lock.withLock { model }?.memoryUsage ?? [] }
+  package var placement: String { lock.withLock { model }?.placement ?? "suspended" }
 }
