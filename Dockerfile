@@ -26,7 +26,7 @@ RUN Tools/fetch-onnxruntime
 FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends \
-      ca-certificates libnghttp2-14 libprotobuf-c1 libssl3 libstdc++6 zlib1g \
+      ca-certificates libnghttp2-14 libprotobuf-c1 libsqlite3-0 libssl3 libstdc++6 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --no-create-home apus
 COPY --from=builder /apus/.build/release/apus /usr/local/bin/apus

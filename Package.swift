@@ -35,6 +35,8 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
   ],
   targets: [
     // MARK: C
@@ -81,7 +83,7 @@ let package = Package(
       swiftSettings: trusted),
     .target(name: "Routing", dependencies: ["Inference"], swiftSettings: trusted),
     .target(
-      name: "Serving", dependencies: ["Inference", "Pools", "Routing", "Threads"],
+      name: "Serving", dependencies: ["Access", "Inference", "Pools", "Routing", "Threads"],
       swiftSettings: trusted),
 
     // MARK: Control
@@ -92,16 +94,17 @@ let package = Package(
       name: "SQLiteStore", dependencies: ["Stores", .product(name: "GRDB", package: "GRDB.swift")],
       swiftSettings: common),
     .target(
-      name: "Artifacts", dependencies: ["CLinux", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Artifacts", dependencies: ["CLinux", "Threads", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
-      name: "Access", dependencies: ["Threads", .product(name: "Crypto", package: "swift-crypto")],
+      name: "Access", dependencies: ["Inference", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: common),
     .target(
       name: "Tokens",
       dependencies: [
-        "Access", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Access", "Inference", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: common),
     .target(name: "Scaling", dependencies: ["Inference"], swiftSettings: strict),
@@ -117,17 +120,22 @@ let package = Package(
     // MARK: Edge
     .target(
       name: "Services",
-      dependencies: ["Backends", "CLinux", "Control", "EventLoops", "GRPC", "Inference", "Pools", "Serving", "Wire"],
+      dependencies: [
+        "Access", "Backends", "CLinux", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving", "Wire",
+      ],
       swiftSettings: trusted),
 
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "Control", "Documents", "EventLoops", "Inference", "Resources", "Serving", "Telemetry", "Threads",
-        .product(name: "Hummingbird", package: "hummingbird"),
+        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
-        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
       ],
       swiftSettings: trusted),
 
@@ -192,6 +200,16 @@ let package = Package(
     .testTarget(
       name: "ONNXBackendTests", dependencies: ["Backends", "Inference", "ONNXBackend"], swiftSettings: common),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
+    .testTarget(
+      name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: [
+        "Access", "Inference", "Tokens", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",
@@ -219,6 +237,33 @@ let package = Package(
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Backends", "Gateway", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving", "Telemetry", "Threads",
+      ], swiftSettings: trusted),
+    .testTarget(name: "DocumentsTests", dependencies: ["Documents"], swiftSettings: common),
+    .testTarget(name: "ResourcesTests", dependencies: ["Documents", "Resources"], swiftSettings: common),
+    .testTarget(name: "RolloutsTests", dependencies: ["Inference", "Rollouts"], swiftSettings: common),
+    .testTarget(name: "ScalingTests", dependencies: ["Inference", "Scaling"], swiftSettings: common),
     .testTarget(name: "WireTests", dependencies: ["Inference", "Wire"], swiftSettings: common),
+    .target(name: "CFaults", path: "Tests/CFaults"),
+    .target(
+      name: "CrashTesting", dependencies: ["Artifacts", "Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .executableTarget(
+      name: "CrashSubject", dependencies: ["Artifacts", "CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      path: "Tests/CrashSubject", swiftSettings: common),
+    .target(
+      name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",
+      swiftSettings: common),
+    .testTarget(name: "StoresTests", dependencies: ["CatalogStoreConformance", "Stores"], swiftSettings: common),
+    .testTarget(
+      name: "SQLiteStoreTests",
+      dependencies: [
+        "CatalogStoreConformance", "CrashSubject", "CrashTesting", "SQLiteStore", "Stores",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ], swiftSettings: common),
+    .testTarget(
+      name: "ArtifactsTests", dependencies: ["Artifacts", "CrashSubject", "CrashTesting"], swiftSettings: common),
   ]
 )

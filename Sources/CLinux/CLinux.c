@@ -1,8 +1,10 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <linux/fs.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/timerfd.h>
 
 int linux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
@@ -28,3 +30,5 @@ void linux_name_thread(const char *name) {
   shortened[sizeof shortened - 1] = 0;
   pthread_setname_np(pthread_self(), shortened);
 }
+
+int linux_clone_file(int target, int source) { return ioctl(target, FICLONE, source); }

@@ -54,6 +54,10 @@ package struct Call {
   /// A streaming call's stream object.
   var serverStream: ServerStream?
 
+  /// Fields of the request's headers that services may ask for.
+  var notable: NotableFields = []
+  /// Sent instead of the usual response headers; nil on ordinary calls.
+  var answerHeaders: PreparedHeaders?
   /// Sent with the response headers, and with the trailers. Empty on ordinary calls.
   package var initialMetadata = HeaderBlock()
   package var trailingMetadata = HeaderBlock()
@@ -98,11 +102,30 @@ package struct UnaryCall {
     raw.pointee.stream?.pointee.headers.value(of: name)
   }
 
+  /// Which of the fields that services ask for the request has.
+  package var notable: NotableFields { raw.pointee.notable }
+
+  /// Has the call end with DEADLINE_EXCEEDED at an instant, if its own deadline is not sooner.
+  package func shortenDeadline(to instant: Instant) {
+    guard instant < raw.pointee.deadline else { return }
+    raw.pointee.deadline = instant
+    raw.pointee.loop._withUnsafeGuaranteedRef { $0.armTimer(raw) }
+  }
+
+  /// Replaces the response's headers, which must be complete; see `answerHeaders(adding:_:)`. With a failure only what they
+  /// have more is sent.
+  package func setAnswerHeaders(_ headers: PreparedHeaders) { raw.pointee.answerHeaders = headers }
+
   /// Whether the request's message came compressed.
   package var wasCompressed: Bool { raw.pointee.isMessageCompressed }
 
   /// Sent with the response's headers.
   package func addInitialMetadata(_ name: String, _ value: String) {
+    raw.pointee.initialMetadata.append(name: name, value: value)
+  }
+
+  /// The same for bytes.
+  package func addInitialMetadata(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
     raw.pointee.initialMetadata.append(name: name, value: value)
   }
 

@@ -39,6 +39,7 @@ final class GRPCConnection: ConnectionHandler {
     if let refusal = head.refusal { return refuse(stream, refusal, isHead: head.isHead, connection) }
 
     let call = loop.takeCall(stream: stream, connection: connection)
+    call.pointee.notable = head.notable
     if stream.pointee.headersTooLarge {
       let limit = loop.transport.limits.http2.maxHeaderListBytes
       return loop.finish(call, GRPCStatus(.resourceExhausted, "the request's headers are over the limit of \(limit) bytes"))

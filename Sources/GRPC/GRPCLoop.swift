@@ -1,5 +1,5 @@
 package import EventLoops
-internal import HTTP2
+package import HTTP2
 internal import Inference
 package import Transport
 
@@ -118,6 +118,8 @@ package final class GRPCLoop {
     call.pointee.hasSentHeaders = false
     if call.pointee.serverStream != nil { call.pointee.serverStream = nil }
     call.pointee.context = nil
+    call.pointee.notable = []
+    call.pointee.answerHeaders = nil
     if call.pointee.initialMetadata.count > 0 { call.pointee.initialMetadata.reset() }
     if call.pointee.trailingMetadata.count > 0 { call.pointee.trailingMetadata.reset() }
     guard calls.pointee.freeCount < Self.keepCalls else { return destroy(call) }
@@ -221,8 +223,13 @@ package final class GRPCLoop {
   private func sendHeaders(on call: CallPointer, _ session: HTTP2Session, endStream: Bool) {
     guard let stream = call.pointee.stream else { return }
     call.pointee.hasSentHeaders = true
-    if call.pointee.initialMetadata.count == 0, call.pointee.responseEncoding == .identity {
-      session.respond(stream, AnswerHeaders.ok, endStream: endStream)
+    if call.pointee.responseEncoding == .identity {
+      let headers = call.pointee.answerHeaders ?? AnswerHeaders.ok
+      if call.pointee.initialMetadata.count == 0 {
+        session.respond(stream, headers, endStream: endStream)
+      } else {
+        session.respond(stream, headers, adding: call.pointee.initialMetadata, endStream: endStream)
+      }
       return
     }
     var block = AnswerHeaders.block()
@@ -230,6 +237,7 @@ package final class GRPCLoop {
     if call.pointee.responseEncoding != .identity {
       block.append(name: "grpc-encoding", value: "\(call.pointee.responseEncoding.name)")
     }
+    call.pointee.answerHeaders?.append(to: &block, from: AnswerHeaders.ok.count)
     block.append(contentsOf: call.pointee.initialMetadata)
     session.respond(stream, block, endStream: endStream)
   }
@@ -256,6 +264,7 @@ package final class GRPCLoop {
       } else {
         var block = AnswerHeaders.block()
         status.write(to: &block)
+        call.pointee.answerHeaders?.append(to: &block, from: AnswerHeaders.ok.count)
         block.append(contentsOf: call.pointee.initialMetadata)
         block.append(contentsOf: call.pointee.trailingMetadata)
         session.respond(stream, block, endStream: true)
@@ -353,6 +362,15 @@ package final class GRPCLoop {
 private func callTimerFired(_ context: UnsafeMutableRawPointer) {
   let call = context.assumingMemoryBound(to: Call.self)
   call.pointee.loop._withUnsafeGuaranteedRef { $0.timerFired(call) }
+}
+
+/// The headers of an answer with one more field, made once for many answers.
+package func answerHeaders(adding name: StaticString, _ value: UnsafeRawBufferPointer) -> PreparedHeaders {
+  var block = HeaderBlock()
+  defer { block.deallocate() }
+  AnswerHeaders.ok.append(to: &block, from: 0)
+  block.append(name: name, value: value)
+  return PreparedHeaders(copying: block)
 }
 
 /// Header lists that are the same for every answer. Which encodings are known here is said where one was not.

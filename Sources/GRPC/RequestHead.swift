@@ -1,6 +1,22 @@
 internal import HTTP2
 internal import Inference
 
+/// Header fields that services look at, where a request has them: most have none, and then nobody searches.
+package struct NotableFields: OptionSet, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  package static let authorization = NotableFields(rawValue: 1 << 0)
+  /// `azureml-model-deployment`
+  package static let pin = NotableFields(rawValue: 1 << 1)
+  /// `apus-routing-key`
+  package static let routingKey = NotableFields(rawValue: 1 << 2)
+  /// `x-request-id`
+  package static let requestID = NotableFields(rawValue: 1 << 3)
+  /// `x-ms-client-request-id`
+  package static let clientRequestID = NotableFields(rawValue: 1 << 4)
+}
+
 /// The header fields of a request that gRPC itself looks at. Views into the stream's headers.
 struct RequestHead {
   private var method: UnsafeRawBufferPointer?
@@ -9,6 +25,7 @@ struct RequestHead {
   private(set) var timeout: UnsafeRawBufferPointer?
   private(set) var encoding: UnsafeRawBufferPointer?
   private(set) var acceptEncoding: UnsafeRawBufferPointer?
+  private(set) var notable: NotableFields = []
 
   /// Told apart by length first: most fields are of no interest here.
   mutating func read(_ headers: borrowing HeaderBlock) {
@@ -19,7 +36,12 @@ struct RequestHead {
       case 7 where field.name.equals(":method"): method = field.value
       case 12 where field.name.equals("content-type"): contentType = field.value
       case 12 where field.name.equals("grpc-timeout"): timeout = field.value
+      case 12 where field.name.equals("x-request-id"): notable.insert(.requestID)
       case 13 where field.name.equals("grpc-encoding"): encoding = field.value
+      case 13 where field.name.equals("authorization"): notable.insert(.authorization)
+      case 16 where field.name.equals("apus-routing-key"): notable.insert(.routingKey)
+      case 22 where field.name.equals("x-ms-client-request-id"): notable.insert(.clientRequestID)
+      case 24 where field.name.equals("azureml-model-deployment"): notable.insert(.pin)
       case 20 where field.name.equals("grpc-accept-encoding"): acceptEncoding = field.value
       default: break
       }

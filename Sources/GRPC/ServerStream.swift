@@ -31,6 +31,9 @@ package final class ServerStream {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }
 
+  /// Which of the fields that services ask for the request has.
+  package var notable: NotableFields { call?.pointee.notable ?? [] }
+
   /// Sent with the response headers, if nothing was sent yet.
   package func addInitialMetadata(_ name: String, _ value: String) {
     call?.pointee.initialMetadata.append(name: name, value: value)

@@ -220,6 +220,24 @@ package final class HTTP2Session {
     submitResponse(stream, headers.fields, headers.count, endStream)
   }
 
+  /// Answers with a list made once, and fields of this answer alone, which no table remembers.
+  package func respond(
+    _ stream: StreamPointer, _ headers: PreparedHeaders, adding further: HeaderBlock, endStream: Bool
+  ) {
+    let count = headers.count + further.count
+    withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: max(count, 1)) { fields in
+      guard let start = fields.baseAddress else { preconditionFailure("a temporary allocation has an address") }
+      start.initialize(from: headers.fields, count: headers.count)
+      var index = headers.count
+      var cursor = 0
+      while let field = further.next(&cursor) {
+        start[index] = field.neverIndexed
+        index += 1
+      }
+      submitResponse(stream, start, count, endStream)
+    }
+  }
+
   package func respond(_ stream: StreamPointer, _ headers: borrowing HeaderBlock, endStream: Bool) {
     headers.withFields { fields, count in submitResponse(stream, fields, count, endStream) }
   }

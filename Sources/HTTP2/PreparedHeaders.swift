@@ -6,7 +6,7 @@ internal import CNghttp2
 /// one is freed by `deallocate`.
 package struct PreparedHeaders: @unchecked Sendable {  // the memory is written before anyone sees it, and never again
   let fields: UnsafePointer<nghttp2_nv>
-  let count: Int
+  package let count: Int
 
   package init(_ headers: [(name: StaticString, value: StaticString)]) {
     let fields = UnsafeMutablePointer<nghttp2_nv>.allocate(capacity: max(headers.count, 1))
@@ -46,6 +46,15 @@ package struct PreparedHeaders: @unchecked Sendable {  // the memory is written 
     }
     self.fields = UnsafePointer(fields)
     count = block.count
+  }
+
+  /// Adds the fields from an index on to a list that is made for one answer.
+  package func append(to block: inout HeaderBlock, from first: Int) {
+    for index in first..<max(first, count) {
+      block.append(
+        name: UnsafeRawBufferPointer(start: fields[index].name, count: fields[index].namelen),
+        value: UnsafeRawBufferPointer(start: fields[index].value, count: fields[index].valuelen))
+    }
   }
 
   /// Frees a copied list. No request with it may still wait to be sent.

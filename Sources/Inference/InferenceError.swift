@@ -22,6 +22,12 @@ package struct InferenceError: Error, Hashable, Sendable, CustomStringConvertibl
     case alreadyExists
     /// The state of the model or server does not allow it.
     case failedPrecondition
+    /// Another change came first. Read what is there now, and decide again.
+    case aborted
+    /// Nobody says who the caller is, or what says it is not valid.
+    case unauthenticated
+    /// The caller is known, and may not.
+    case permissionDenied
     /// The model or the server failed.
     case `internal`
   }
@@ -43,6 +49,9 @@ package struct InferenceError: Error, Hashable, Sendable, CustomStringConvertibl
   package static func unimplemented(_ message: String) -> Self { .init(.unimplemented, message) }
   package static func alreadyExists(_ message: String) -> Self { .init(.alreadyExists, message) }
   package static func failedPrecondition(_ message: String) -> Self { .init(.failedPrecondition, message) }
+  package static func aborted(_ message: String) -> Self { .init(.aborted, message) }
+  package static func unauthenticated(_ message: String) -> Self { .init(.unauthenticated, message) }
+  package static func permissionDenied(_ message: String) -> Self { .init(.permissionDenied, message) }
   package static func `internal`(_ message: String) -> Self { .init(.internal, message) }
 
   package var description: String { "\(code): \(message)" }

@@ -64,8 +64,11 @@ package struct InferenceRequest: ~Copyable {
   package var retryAfterNanoseconds: UInt64 = 0
   /// Keeps the pool that answered alive until the answer is encoded. Balanced by `releaseAnswer`.
   package var answeredBy: Unmanaged<AnyObject>?
-  /// Set by the front door where outputs are wanted as classes: who knows their labels. Retained; the door releases it.
-  package var classifier: Unmanaged<AnyObject>?
+  /// Set by the front door where it must know the deployment again when the answer is there. Retained; the door releases
+  /// it.
+  package var servedBy: Unmanaged<AnyObject>?
+  /// Set by the front door where the answer is compared with another deployment's. Retained; the door releases it.
+  package var mirroredBy: Unmanaged<AnyObject>?
 
   // Where it lives and goes back to.
   package let arena: UnsafeMutablePointer<Arena>

@@ -278,6 +278,9 @@ package final class ModelPool: @unchecked Sendable {
     return load
   }
 
+  /// Most requests that wait before `submit` refuses.
+  package var queueLimit: Int { policy.maxQueuedRequests }
+
   /// Adds how busy the pool is now to `load.utilisation`. Called every second or so.
   package func sampleUtilisation(at now: Instant) {
     let together = limits.requestsPerInstance ?? (policy.joinsRequests ? policy.maxBatchRows : 1)

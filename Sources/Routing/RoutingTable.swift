@@ -1,45 +1,84 @@
-package import Inference
+internal import Inference
+internal import Synchronization
 
-/// Which deployment answers a request, by the name and version bytes that came over the wire. Immutable.
+/// Where one request goes.
+package struct RoutingDecision: Hashable, Sendable {
+  /// Index of the endpoint in `RoutingTable.routes`.
+  package var endpoint: Int
+  package var target: Int
+  /// Who gets a copy, or -1.
+  package var mirrorTarget: Int
+  /// Whether the request named its deployment.
+  package var isPinned: Bool
+
+  package init(endpoint: Int, target: Int, mirrorTarget: Int = -1, isPinned: Bool = false) {
+    self.endpoint = endpoint
+    self.target = target
+    self.mirrorTarget = mirrorTarget
+    self.isPinned = isPinned
+  }
+}
+
+/// Which deployment answers a request, by the name and version bytes that came over the wire. Immutable, but for the
+/// counters that take turns.
 ///
 /// A look-up hashes the name, probes a table that is at most half full, and compares bytes once; no `String` is made
-/// unless the request fails. An empty version means the highest ready one.
+/// unless the request fails. A split walks a sequence that was laid out beforehand, by one relaxed addition; where one
+/// deployment has everything, nothing is counted.
 ///
 /// ```
 /// "resnet" ─FNV-1a─▶ slots [ · | 2 | · | 0 | 1 | · | … ] ─▶ entries[2] ─▶ deployments[5..<7] ─▶ target
+///                                                              └ turn 4711 ─▶ turns[40..<60] ──▶ target
 /// ```
 ///
-/// `@unchecked Sendable`: all memory is written in `init` and only read after it.
+/// `@unchecked Sendable`: all memory is written in `init` and only read after it; the counters are atomic.
 package final class RoutingTable: @unchecked Sendable {
-  private struct Entry {
+  struct Entry {
     var hash: UInt64
     var name: UnsafeRawBufferPointer
-    /// Target of the highest ready version, or -1.
-    var preferredTarget: Int
+    var isSplit = false
+    var isSticky = false
+    /// Target of the highest ready version, or of the ready deployment with the most weight; -1: none.
+    var preferredTarget = -1
     var firstDeployment: Int
     var deploymentCount: Int
+    /// The split's sequence of targets: more than one only where requests are to be counted.
+    var firstTurn = 0
+    var turnCount = 0
+    var mirrorTarget = -1
+    var mirrorPercent = 0
+    var turns: Unmanaged<EndpointTurns>?
   }
 
-  private struct Deployment {
+  struct Deployment {
+    var name: UnsafeRawBufferPointer
+    var nameHash: UInt64
+    /// -1: its name is no number.
     var version: Int64
     /// -1: not ready; see `routes` for why.
     var target: Int
+    /// Share of a split, in percent.
+    var weight: Int
   }
 
-  /// What the table was made from: endpoints in their order, deployments highest version first.
+  /// What the table was made from: endpoints in their order; versions highest first, other deployments in their order.
   package let routes: [EndpointRoutes]
 
   private let slots: UnsafeMutablePointer<Int32>  // index of an entry plus 1; 0 is free
   private let slotMask: Int
-  private let entries: UnsafeMutablePointer<Entry>
-  private let deployments: UnsafeMutablePointer<Deployment>
+  let entries: UnsafeMutablePointer<Entry>
+  let deployments: UnsafeMutablePointer<Deployment>
   private let names: UnsafeMutableRawPointer
+  let turnTargets: UnsafeMutablePointer<Int32>
+  private var counters: [String: EndpointTurns] = [:]
 
-  /// - Parameter endpoints: Names are distinct, and so are the versions of each.
-  package init(_ endpoints: [EndpointRoutes]) {
+  /// - Parameters:
+  ///   - endpoints: Names are distinct, and so are those of each one's deployments.
+  ///   - previous: The table that this one replaces: an endpoint that is in both goes on with its turns where it was.
+  package init(_ endpoints: [EndpointRoutes], continuing previous: RoutingTable? = nil) {
     routes = endpoints.map { endpoint in
       var endpoint = endpoint
-      endpoint.deployments.sort { $0.version > $1.version }
+      if endpoint.traffic == .highestVersion { endpoint.deployments.sort { $0.version! > $1.version! } }
       return endpoint
     }
     var slotCount = 8
@@ -49,8 +88,10 @@ package final class RoutingTable: @unchecked Sendable {
     slots.initialize(repeating: 0, count: slotCount)
     entries = .allocate(capacity: max(1, routes.count))
     deployments = .allocate(capacity: max(1, routes.reduce(0) { $0 + $1.deployments.count }))
-    names = .allocate(byteCount: max(1, routes.reduce(0) { $0 + $1.name.utf8.count }), alignment: 1)
-    fill()
+    names = .allocate(byteCount: max(1, routes.reduce(0) { $0 + $1.nameBytes }), alignment: 1)
+    // A split's sequence has at most as many turns as there are percents.
+    turnTargets = .allocate(capacity: max(1, 100 * routes.count { $0.traffic != .highestVersion }))
+    fill(continuing: previous)
   }
 
   deinit {
@@ -58,28 +99,43 @@ package final class RoutingTable: @unchecked Sendable {
     entries.deallocate()
     deployments.deallocate()
     names.deallocate()
+    turnTargets.deallocate()
   }
 
-  private func fill() {
-    var nameOffset = 0
-    var deploymentCount = 0
-    for (index, endpoint) in routes.enumerated() {
-      let start = names + nameOffset
-      for byte in endpoint.name.utf8 {
-        names.storeBytes(of: byte, toByteOffset: nameOffset, as: UInt8.self)
-        nameOffset += 1
+  private func fill(continuing previous: RoutingTable?) {
+    var nameEnd = names
+    func keep(_ name: String) -> UnsafeRawBufferPointer {
+      let start = nameEnd
+      for byte in name.utf8 {
+        nameEnd.storeBytes(of: byte, as: UInt8.self)
+        nameEnd += 1
       }
-      let name = UnsafeRawBufferPointer(start: start, count: names + nameOffset - start)
+      return UnsafeRawBufferPointer(start: start, count: nameEnd - start)
+    }
+    var deploymentCount = 0
+    var turnCount = 0
+    for (index, endpoint) in routes.enumerated() {
+      let name = keep(endpoint.name)
+      precondition(self.index(of: name) < 0, "Endpoint '\(endpoint.name)' is routed twice. This is a bug.")
       var entry = Entry(
-        hash: RoutingTable.hash(name), name: name, preferredTarget: -1, firstDeployment: deploymentCount,
-        deploymentCount: endpoint.deployments.count)
-      precondition(find(name) < 0, "Endpoint '\(endpoint.name)' is routed twice. This is a bug.")
+        hash: RoutingTable.hash(name), name: name, isSticky: endpoint.isSticky, firstDeployment: deploymentCount,
+        deploymentCount: endpoint.deployments.count, firstTurn: turnCount)
       for deployment in endpoint.deployments {
         var target = -1
         if case .target(let number) = deployment.destination { target = number }
-        if entry.preferredTarget < 0 { entry.preferredTarget = target }
-        (deployments + deploymentCount).initialize(to: Deployment(version: deployment.version, target: target))
+        let name = keep(deployment.name)
+        (deployments + deploymentCount).initialize(
+          to: Deployment(
+            name: name, nameHash: RoutingTable.hash(name), version: deployment.version ?? -1, target: target,
+            weight: endpoint.weight(of: deployment.name)))
         deploymentCount += 1
+      }
+      layOut(endpoint, into: &entry)
+      turnCount += entry.turnCount
+      if entry.turnCount > 1 || entry.mirrorTarget >= 0 {
+        let turns = previous?.counters[endpoint.name] ?? EndpointTurns()
+        counters[endpoint.name] = turns
+        entry.turns = .passUnretained(turns)
       }
       (entries + index).initialize(to: entry)
       var slot = Int(truncatingIfNeeded: entry.hash) & slotMask
@@ -88,52 +144,34 @@ package final class RoutingTable: @unchecked Sendable {
     }
   }
 
-  /// The target that answers for an endpoint and a version; an empty version is the highest ready one.
-  ///
-  /// - Throws: `.notFound` for an unknown endpoint or version, or if no version is there to choose;
-  ///   `.unavailable` for a version that is there and not ready; `.invalidArgument` if `version` is not a number as
-  ///   Swift prints it, 0 or more.
-  package func target(
-    endpoint: UnsafeRawBufferPointer, version: UnsafeRawBufferPointer
-  ) throws(InferenceError) -> Int {
-    let index = find(endpoint)
-    guard index >= 0 else {
-      throw .notFound("Request for unknown model: '\(RoutingTable.quotable(endpoint))' is not found")
+  /// Fills in whom the endpoint's rules choose among those that are ready.
+  private func layOut(_ endpoint: EndpointRoutes, into entry: inout Entry) {
+    let all = UnsafeBufferPointer(start: deployments + entry.firstDeployment, count: entry.deploymentCount)
+    guard case .split(let percents) = endpoint.traffic else {
+      entry.preferredTarget = all.first { $0.target >= 0 }?.target ?? -1
+      return
     }
-    if version.count == 0 {
-      let target = entries[index].preferredTarget
-      if target >= 0 { return target }
-      throw noVersionIsReady(routes[index])
+    entry.isSplit = true
+    endpoint.checkPercents(percents)
+    let weights = all.map { $0.target >= 0 ? $0.weight : 0 }
+    let turns = TrafficSequence(weights: weights).turns
+    for turn in turns {
+      (turnTargets + entry.firstTurn + entry.turnCount).initialize(to: Int32(all[turn].target))
+      entry.turnCount += 1
     }
-    guard let number = RoutingTable.versionNumber(version) else {
-      throw .invalidArgument(
-        """
-        version '\(RoutingTable.quotable(version))' of model '\(routes[index].name)' is not a version number: \
-        expected decimal digits without sign or leading zeros, or nothing for the highest ready version
-        """)
+    if let most = weights.max(), most > 0, let heaviest = weights.firstIndex(of: most) {
+      entry.preferredTarget = all[heaviest].target
     }
-    let first = entries[index].firstDeployment
-    for position in 0..<entries[index].deploymentCount where deployments[first + position].version == number {
-      let target = deployments[first + position].target
-      if target >= 0 { return target }
-      throw isNotReady(routes[index], routes[index].deployments[position])
+    if let mirror = endpoint.mirror, mirror.percent > 0,
+      let shadow = endpoint.deployments.firstIndex(where: { $0.name == mirror.deployment })
+    {
+      entry.mirrorTarget = all[shadow].target
+      entry.mirrorPercent = mirror.percent
     }
-    throw .notFound("Request for unknown model: '\(routes[index].name)' version \(number) is not found")
   }
 
-  /// The same for names in everyday form.
-  package func target(_ endpoint: String, version: String = "") throws(InferenceError) -> Int {
-    let endpoint = Array(endpoint.utf8)
-    let version = Array(version.utf8)
-    let result = endpoint.withUnsafeBytes { endpoint in
-      version.withUnsafeBytes { version in
-        Result { () throws(InferenceError) in try self.target(endpoint: endpoint, version: version) }
-      }
-    }
-    return try result.get()
-  }
-
-  private func find(_ name: UnsafeRawBufferPointer) -> Int {
+  /// Index of an endpoint in `routes`, or -1.
+  package func index(of name: UnsafeRawBufferPointer) -> Int {
     let hash = RoutingTable.hash(name)
     var slot = Int(truncatingIfNeeded: hash) & slotMask
     while slots[slot] != 0 {
@@ -146,7 +184,7 @@ package final class RoutingTable: @unchecked Sendable {
 
   /// FNV-1a, 64 bits. Source: RFC 9923, "The FNV Non-Cryptographic Hash Algorithm". Names come from the repository, so
   /// nobody who calls can choose keys that collide.
-  private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+  static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     var index = 0
     while index < bytes.count {
@@ -157,44 +195,27 @@ package final class RoutingTable: @unchecked Sendable {
   }
 }
 
-extension RoutingTable {
-  /// Reads a version as Swift prints it: digits only, no leading zero unless it is "0", at most `Int64.max`.
-  package static func versionNumber(_ text: UnsafeRawBufferPointer) -> Int64? {
-    guard text.count > 0, text.count == 1 || text[0] != UInt8(ascii: "0") else { return nil }
-    var number: Int64 = 0
-    var index = 0
-    while index < text.count {
-      let digit = text[index] &- UInt8(ascii: "0")
-      guard digit <= 9 else { return nil }
-      let (scaled, tooLarge) = number.multipliedReportingOverflow(by: 10)
-      let (sum, overflow) = scaled.addingReportingOverflow(Int64(digit))
-      guard !tooLarge, !overflow else { return nil }
-      number = sum
-      index &+= 1
-    }
-    return number
+extension EndpointRoutes {
+  fileprivate var nameBytes: Int { deployments.reduce(name.utf8.count) { $0 + $1.name.utf8.count } }
+
+  fileprivate func weight(of deployment: String) -> Int {
+    guard case .split(let percents) = traffic else { return 0 }
+    return percents[deployment] ?? 0
   }
 
-  private func isNotReady(_ endpoint: EndpointRoutes, _ deployment: DeploymentRoute) -> InferenceError {
-    guard case .notReady(let state, _) = deployment.destination else {
-      preconditionFailure("Version \(deployment.version) of '\(endpoint.name)' is ready. This is a bug.")
-    }
-    return .unavailable(
-      "Request for model '\(endpoint.name)' version \(deployment.version), which is not ready: its state is \(state)")
-  }
-
-  /// Waiting helps where a version is on its way, so that is `.unavailable`; else there is nothing to wait for.
-  private func noVersionIsReady(_ endpoint: EndpointRoutes) -> InferenceError {
-    for deployment in endpoint.deployments {
-      if case .notReady(_, mayComeBack: true) = deployment.destination { return isNotReady(endpoint, deployment) }
-    }
-    return .notFound("Request for unknown model: '\(endpoint.name)' has no available versions")
-  }
-
-  /// What a client sent, for an error text: no longer than a name ever is.
-  private static func quotable(_ bytes: UnsafeRawBufferPointer) -> String {
-    let most = 256
-    let text = String(decoding: bytes.prefix(most), as: UTF8.self)
-    return bytes.count > most ? text + "…" : text
+  /// The control plane checks what people write; what comes here is right.
+  fileprivate func checkPercents(_ percents: [String: Int]) {
+    let sum = percents.values.reduce(0, +)
+    precondition(
+      percents.values.allSatisfy { $0 >= 0 } && (sum == 0 || sum == 100),
+      "The traffic of '\(name)' sums to \(sum); it is 0 or 100. This is a bug.")
+    let known = Set(deployments.map(\.name))
+    precondition(known.count == deployments.count, "Two deployments of '\(name)' have one name. This is a bug.")
+    precondition(
+      percents.allSatisfy { $0.value == 0 || known.contains($0.key) },
+      "Endpoint '\(name)' splits to deployments that it has not. This is a bug.")
+    precondition(
+      mirror.map { (0...50).contains($0.percent) && known.contains($0.deployment) } ?? true,
+      "The mirror of '\(name)' is none of its deployments, or over 50 %. This is a bug.")
   }
 }

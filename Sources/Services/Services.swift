@@ -1,3 +1,4 @@
+package import Access
 internal import EventLoops
 package import GRPC
 internal import Inference
@@ -12,17 +13,22 @@ package final class Services {
   package let methods: MethodTable
 
   /// Makes the handlers of one loop. A new service is one file and one line here.
-  package init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
+  ///
+  /// - Parameter verification: Asked about credentials that the door does not know; nil: they are not taken.
+  package init(
+    on grpc: GRPCLoop, door: ServingDoor, state: ServerState, verification: CredentialVerification? = nil
+  ) throws {
     self.door = door
-    health = HealthService(state)
+    let desk = VerificationDesk(on: grpc.eventLoop, door: door, verification: verification)
+    health = HealthService(state, door)
     var table = MethodTable()
     table.addServerMethods(state)
-    table.addModelMethods(state)
-    let unary = try ModelInfer(on: grpc, door: door, state: state)
-    let streamed = try ModelStreamInfer(on: grpc, door: door, state: state)
+    table.addModelMethods(state, door, desk)
+    let unary = try ModelInfer(on: grpc, door: door, desk: desk, state: state)
+    let streamed = try ModelStreamInfer(on: grpc, door: door, desk: desk, state: state)
     table.add(inferenceService, "ModelInfer", unary)
     table.add(inferenceService, "ModelStreamInfer", streamed)
-    table.addModelStatistics(state)
+    table.addModelStatistics(state, door, desk)
     table.addRepositoryMethods(state)
     health.add(to: &table)
     let reflection = ReflectionMethod(services: [inferenceService, HealthService.name] + ReflectionMethod.names)

@@ -6,9 +6,23 @@ internal import Inference
 /// that nobody has reserved are the backend's own, and pass. (Triton, "Schedule Policy", "Sequence" and "Parameters"
 /// extensions.)
 internal enum RequestParameters {
+  /// Checks them, and notes the priority.
+  ///
   /// - Throws: `.invalidArgument`, naming the key, what is expected and what came; `.unimplemented` for a sequence.
-  static func check(_ parameters: UnsafeBufferPointer<RequestParameter>) throws(InferenceError) {
-    for parameter in parameters { try check(parameter) }
+  static func check(_ request: RequestPointer) throws(InferenceError) {
+    for parameter in request.pointee.parameters {
+      try check(parameter)
+      if parameter.key == "priority" { request.pointee.priority = priority(parameter.value) }
+    }
+  }
+
+  /// What is less urgent than 255 is as urgent as 255.
+  private static func priority(_ value: RequestParameter.Value) -> UInt8 {
+    switch value {
+    case .uint64(let value): UInt8(clamping: value)
+    case .int64(let value): UInt8(clamping: value)
+    case .unset, .bool, .double, .string: 0
+    }
   }
 
   private static func check(_ parameter: RequestParameter) throws(InferenceError) {

@@ -1,3 +1,4 @@
+internal import Access
 package import Inference
 internal import Pools
 internal import Routing
@@ -17,33 +18,52 @@ package final class ServingDoor {
   package enum Submission: Hashable, Sendable {
     /// The request comes back through its mailbox, exactly once.
     case accepted
-    /// It never left, and is the caller's again.
+    /// It never left, and is the caller's again. The request's `retryAfterNanoseconds` says when it is worth another try.
     case refused(InferenceError)
+    /// It never left: its credential is one that this door does not know. Have `verificationNeed` seen to, `remember` the
+    /// verdict, and submit again.
+    case needsVerification
   }
 
   /// Requests that found their pool draining and went to a newer snapshot's.
   package private(set) var reroutedCount = 0
 
-  private let board: ServingBoard
-  private let admission: Admission
-  @exclusivity(unchecked) private var snapshot: ServingSnapshot
-  @exclusivity(unchecked) private var generation: UInt64
+  let board: ServingBoard
+  let admission: Admission
+  let mirror: MirrorQueue?
+  let shard: Int
+  let credentials: DoorCredentials?
+  @exclusivity(unchecked) private(set) var snapshot: ServingSnapshot
+  @exclusivity(unchecked) private(set) var generation: UInt64
   // The same by pointers; see `ServingSnapshot.Target`.
-  @exclusivity(unchecked) private var routing: Unmanaged<RoutingTable>
-  @exclusivity(unchecked) private var targets: UnsafeMutablePointer<ServingSnapshot.Target>
+  @exclusivity(unchecked) private(set) var routing: Unmanaged<RoutingTable>
+  @exclusivity(unchecked) private(set) var targets: UnsafeMutablePointer<ServingSnapshot.Target>
+  @exclusivity(unchecked) private(set) var endpoints: UnsafeMutablePointer<Unmanaged<EndpointPolicy>?>
   /// Pools that got a request in this turn. The snapshot keeps them; it is replaced only when this is empty.
   private let toWake: UnsafeMutablePointer<Unmanaged<ModelPool>>
   @exclusivity(unchecked) private var toWakeCount = 0
   @exclusivity(unchecked) private var hasCancelled = false
+  @exclusivity(unchecked) var hasMirrored = false
   /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
-  package init(board: ServingBoard, admission: Admission) {
+  /// - Parameters:
+  ///   - mirror: Where copies of live requests go; nil: endpoints mirror nothing.
+  ///   - credentials: What this loop knows of credentials; nil: endpoints that ask for one are closed.
+  ///   - shard: The loop's number, so that it counts apart from others.
+  package init(
+    board: ServingBoard, admission: Admission, mirror: MirrorQueue? = nil, credentials: DoorCredentials? = nil,
+    shard: Int = 0
+  ) {
     self.board = board
     self.admission = admission
+    self.mirror = mirror
+    self.shard = shard
+    self.credentials = credentials
     (snapshot, generation) = board.read()
     routing = .passUnretained(snapshot.routing)
     targets = snapshot.targets
+    endpoints = snapshot.endpoints
     toWake = .allocate(capacity: ServingDoor.mostToWake)
   }
 
@@ -53,14 +73,27 @@ package final class ServingDoor {
   ///
   /// - Parameter now: The loop's time.
   /// - Returns: `.refused` with `.notFound`, `.unavailable` or `.invalidArgument` from routing and checks, and
-  ///   `.resourceExhausted` if the server or the pool has no room.
+  ///   `.resourceExhausted` if the endpoint, the deployment, the server or the pool has no room.
   package func submit(_ request: RequestPointer, now: Instant) -> Submission {
     if board.generation != generation { refresh() }
+    let endpoint = routing._withUnsafeGuaranteedRef { $0.index(of: request.pointee.modelName) }
+    guard endpoint >= 0 else { return refuseUnknown(request) }
+    if let policy = endpoints[endpoint],
+      let closed = policy._withUnsafeGuaranteedRef({ checkAccess(of: request, to: $0) })
+    {
+      return closed
+    }
     do throws(InferenceError) {
-      try RequestParameters.check(UnsafeBufferPointer(request.pointee.parameters))
+      try RequestParameters.check(request)
       try admission.admit()
     } catch { return .refused(error) }
-    guard let error = place(request, now: now) else { return .accepted }
+    let error =
+      if let policy = endpoints[endpoint] {
+        policy._withUnsafeGuaranteedRef { enter($0, request, endpoint, now: now) }
+      } else {
+        place(request, endpoint, now: now)
+      }
+    guard let error else { return .accepted }
     admission.release()
     return .refused(error)
   }
@@ -72,7 +105,7 @@ package final class ServingDoor {
   }
 
   /// Whether `endOfTurn` has something to do.
-  package var hasWork: Bool { toWakeCount > 0 || hasCancelled }
+  package var hasWork: Bool { toWakeCount > 0 || hasCancelled || hasMirrored }
 
   /// Sets every pool to work that got something since the last call. The loop calls it when it has read all that was
   /// there. Quick models run right here, so answers may be in the mailboxes afterwards.
@@ -82,6 +115,11 @@ package final class ServingDoor {
     noticeCancellation()
     for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.work(until: until) } }
     toWakeCount = 0
+    // Last: copies come after what somebody waits for.
+    if hasMirrored {
+      hasMirrored = false
+      mirror?.wake()
+    }
   }
 
   private func noticeCancellation() {
@@ -103,106 +141,15 @@ package final class ServingDoor {
     (snapshot, generation) = board.read()
     routing = .passUnretained(snapshot.routing)
     targets = snapshot.targets
+    endpoints = snapshot.endpoints
   }
 
-  /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes.
-  package func prepareAnswer(_ request: RequestPointer) {
-    guard request.pointee.failure == nil, let deployment = request.pointee.classifier else { return }
-    let target = Unmanaged<ServingDeployment>.fromOpaque(deployment.toOpaque()).takeUnretainedValue()
-    do throws(InferenceError) {
-      try target.classify(request)
-    } catch {
-      request.pointee.failure = error
-    }
-  }
-
-  /// Ends the stay of an accepted request: its answer is encoded or thrown away, and its place is free again.
-  package func finish(_ request: RequestPointer) {
-    dropClassifier(of: request)
-    request.pointee.releaseAnswer()
-    admission.release()
-  }
-
-  /// Routes, checks and submits; again with the next snapshot if the pool found drains by now.
-  ///
-  /// - Returns: Why it was refused; nil if it was not.
-  private func place(_ request: RequestPointer, now: Instant) -> InferenceError? {
-    while true {
-      let target: UnsafeMutablePointer<ServingSnapshot.Target>
-      switch find(request) {
-      case .success(let index): target = targets + index
-      case .failure(let error): return error
-      }
-      if let error = validate(request, for: target) { return error }
-      // Set before the request leaves: from then on it is the pool's.
-      let wantsClasses = request.pointee.requestedOutputs.contains { $0.classCount > 0 }
-      if wantsClasses {
-        _ = target.pointee.deployment.retain()
-        request.pointee.classifier = Unmanaged.fromOpaque(target.pointee.deployment.toOpaque())
-      }
-      switch target.pointee.pool._withUnsafeGuaranteedRef({ $0.submit(request, now: now) }) {
-      case .accepted(let needsWake):
-        if needsWake { rememberToWake(target.pointee.pool) }
-        return nil
-      case .refused(let error):
-        dropClassifier(of: request)
-        return error
-      case .draining:
-        dropClassifier(of: request)
-        // The control plane publishes before it drains, so there is a newer snapshot without this pool.
-        let seen = generation
-        let deployment = target.pointee.deployment.takeUnretainedValue()
-        refresh()
-        guard generation != seen else {
-          return .unavailable("model '\(deployment.name)' version \(deployment.version) is being unloaded")
-        }
-        reroutedCount += 1
-      }
-    }
-  }
-
-  // `_withUnsafeGuaranteedRef` uses an object without touching its reference count; the snapshot keeps it.
-
-  private func find(_ request: RequestPointer) -> Result<Int, InferenceError> {
-    routing._withUnsafeGuaranteedRef { table in
-      do throws(InferenceError) {
-        return .success(
-          try table.target(endpoint: request.pointee.modelName, version: request.pointee.modelVersion))
-      } catch { return .failure(error) }
-    }
-  }
-
-  private func validate(
-    _ request: RequestPointer, for target: UnsafeMutablePointer<ServingSnapshot.Target>
-  ) -> InferenceError? {
-    target.pointee.validator._withUnsafeGuaranteedRef { validator in
-      do throws(InferenceError) {
-        try validator.validate(request)
-        return nil
-      } catch { return error }
-    }
-  }
-
-  private func dropClassifier(of request: RequestPointer) {
-    request.pointee.classifier?.release()
-    request.pointee.classifier = nil
-  }
-
-  private func rememberToWake(_ pool: Unmanaged<ModelPool>) {
+  func rememberToWake(_ pool: Unmanaged<ModelPool>) {
     for index in 0..<toWakeCount where toWake[index].toOpaque() == pool.toOpaque() { return }
     if toWakeCount == ServingDoor.mostToWake { wakeAll() }
     (toWake + toWakeCount).initialize(to: pool)
     toWakeCount += 1
   }
-}
 
-extension ServingDeployment {
-  fileprivate func classify(_ request: RequestPointer) throws(InferenceError) {
-    let requested = request.pointee.requestedOutputs
-    for position in 0..<min(requested.count, request.pointee.outputs.count) where requested[position].classCount > 0 {
-      try Classification.apply(
-        to: &request.pointee.outputs[position], classCount: requested[position].classCount,
-        isBatched: signature.isBatchable, labels: labels[requested[position].index], arena: request.pointee.arena)
-    }
-  }
+  func noteRerouted() { reroutedCount += 1 }
 }

@@ -1,93 +1,81 @@
-package import Inference
-package import Pools
+package import Access
+internal import Inference
+internal import Pools
 package import Routing
-internal import Synchronization
-internal import Threads
-
-/// One deployment as the front door needs it: its pool, what requests are checked against, and its labels.
-///
-/// Immutable. Checks requests against its own signature, which may be narrower than the model's.
-package final class ServingDeployment: Sendable {
-  package let name: String
-  package let version: Int64
-  package let pool: ModelPool
-  /// As served: shapes of the configuration, with the batch axis in front where the model batches.
-  package let signature: ModelSignature
-  package let configuration: ModelConfiguration
-  /// Labels by output, in the order of the signature; nil where there are none.
-  package let labels: [LabelList?]
-  internal let validator: RequestValidator
-
-  /// - Parameter configuration: Completed: `maxBatchSize` is set.
-  package init(
-    name: String, version: Int64, pool: ModelPool, signature: ModelSignature, configuration: ModelConfiguration,
-    labels: [LabelList?]
-  ) {
-    self.name = name
-    self.version = version
-    self.pool = pool
-    self.signature = signature
-    self.configuration = configuration
-    self.labels = labels
-    validator = RequestValidator(signature: signature, maxBatchSize: configuration.maxBatchSize ?? 0)
-  }
-}
 
 /// What is served at one moment: who answers for which name. Immutable.
 ///
-/// `@unchecked Sendable`: `targets` is written in `init` and only read after it.
+/// `@unchecked Sendable`: `targets` and `endpoints` are written in `init` and only read after it.
 package final class ServingSnapshot: @unchecked Sendable {
   /// A deployment as the request path sees it: by pointers, because a reference count that all event loops touch with
   /// every request would cost more than the rest of the door. The snapshot keeps all of it alive.
-  internal struct Target {
-    var deployment: Unmanaged<ServingDeployment>
+  struct Target {
+    var served: Unmanaged<ServedTarget>
     var validator: Unmanaged<RequestValidator>
     var pool: Unmanaged<ModelPool>
+    var limiter: Unmanaged<RequestLimiter>?
+    var meter: Unmanaged<DeploymentMeter>?
+    var timeoutNanoseconds: UInt64
+    /// Its name, where answers say it.
+    var name: UnsafeRawBufferPointer
+    /// Whether a request keeps the target until it is finished.
+    var isWatched: Bool
   }
 
   package let routing: RoutingTable
   /// The targets of the routing table.
   package let deployments: [ServingDeployment]
-  internal let targets: UnsafeMutablePointer<Target>
+  /// By the endpoint's name.
+  package let policies: [String: EndpointPolicy]
+  /// What is asked of those who call an endpoint that does not exist, before they are told so; nil: nothing. Where the
+  /// catalogue's endpoints ask for credentials, a stranger must not learn which there are.
+  package let unknownAccess: EndpointAccess?
+  private let served: [ServedTarget]
+  let targets: UnsafeMutablePointer<Target>
+  let endpoints: UnsafeMutablePointer<Unmanaged<EndpointPolicy>?>
 
-  package init(routing: RoutingTable, deployments: [ServingDeployment]) {
+  /// - Parameter policies: By name; endpoints that are not in it have none.
+  package init(
+    routing: RoutingTable, deployments: [ServingDeployment], policies: [String: EndpointPolicy] = [:],
+    unknownAccess: EndpointAccess? = nil
+  ) {
     self.routing = routing
     self.deployments = deployments
-    targets = .allocate(capacity: max(1, deployments.count))
-    for (index, deployment) in deployments.enumerated() {
-      (targets + index).initialize(
-        to: Target(
-          deployment: .passUnretained(deployment), validator: .passUnretained(deployment.validator),
-          pool: .passUnretained(deployment.pool)))
+    self.policies = policies
+    self.unknownAccess = unknownAccess
+    endpoints = .allocate(capacity: max(1, routing.routes.count))
+    var policyOfTarget: [EndpointPolicy?] = Array(repeating: nil, count: deployments.count)
+    for (index, endpoint) in routing.routes.enumerated() {
+      let policy = policies[endpoint.name]
+      (endpoints + index).initialize(to: policy.map { .passUnretained($0) })
+      for case .target(let target) in endpoint.deployments.map(\.destination) { policyOfTarget[target] = policy }
     }
+    served = zip(deployments, policyOfTarget).map { ServedTarget($0, of: $1) }
+    targets = .allocate(capacity: max(1, deployments.count))
+    for (index, target) in served.enumerated() { (targets + index).initialize(to: Target(target)) }
   }
 
-  deinit { targets.deallocate() }
+  deinit {
+    targets.deallocate()
+    endpoints.deallocate()
+  }
 
   package static let empty = ServingSnapshot(routing: RoutingTable([]), deployments: [])
 }
 
-/// The place where the control plane puts the current snapshot and every door finds it.
-///
-/// Reading costs one atomic load while nothing changes; the lock is taken once a door and change.
-package final class ServingBoard: Sendable {
-  private let current = Locked(ServingSnapshot.empty)
-  private let changes = Atomic<UInt64>(0)
-
-  package init() {}
-
-  /// Makes `snapshot` what is served. Whoever asks after it returns sees it, or a later one.
-  package func publish(_ snapshot: ServingSnapshot) {
-    current.withLock { current in
-      current = snapshot
-      _ = changes.wrappingAdd(1, ordering: .releasing)
-    }
-  }
-
-  /// Grows with each `publish`.
-  package var generation: UInt64 { changes.load(ordering: .acquiring) }
-
-  package func read() -> (snapshot: ServingSnapshot, generation: UInt64) {
-    current.withLock { ($0, changes.load(ordering: .acquiring)) }
+extension ServingSnapshot.Target {
+  fileprivate init(_ target: ServedTarget) {
+    let deployment = target.deployment
+    let timeout = deployment.policy.requestTimeout
+    served = .passUnretained(target)
+    validator = .passUnretained(deployment.validator)
+    pool = .passUnretained(deployment.pool)
+    limiter = deployment.policy.limiter.map { .passUnretained($0) }
+    meter = deployment.policy.meter.map { .passUnretained($0) }
+    timeoutNanoseconds = timeout > .zero ? timeout.wholeNanoseconds : .max
+    name =
+      target.endpoint?.saysDeployment == true
+      ? deployment.versionBytes : UnsafeRawBufferPointer(start: nil, count: 0)
+    isWatched = target.isWatched
   }
 }

@@ -265,7 +265,7 @@ private final class Traffic: Sendable {
   world.repository.writeModel("b")
   #expect(try await world.lifecycle.start().isEmpty)
   let metadata = try world.lifecycle.metadata("a")
-  #expect(metadata.versions == [3] && metadata.platform == "scripted_model")
+  #expect(metadata.versions == ["3"] && metadata.platform == "scripted_model")
   #expect(metadata.inputs == [TensorMetadata(name: "X", datatype: .fp32, shape: [-1, 2])])
   _ = try world.answer("b")
   let statistics = try world.lifecycle.statistics()

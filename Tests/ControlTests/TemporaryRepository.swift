@@ -77,7 +77,7 @@ struct World {
     var options = ControlOptions(repositories: [repository.path])
     change(&options)
     lifecycle = ModelLifecycle(
-      options: options, loader: DeploymentLoader(backends: [backend], log: .off), board: board, log: .off)
+      options: options, loader: DeploymentLoader(backends: [backend], log: .off), composer: SnapshotComposer(board: board), log: .off)
   }
 
   func door() -> ServingDoor { ServingDoor(board: board, admission: Admission(limit: 1000)) }

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Inference
 import Serving
 import Synchronization
@@ -40,3 +41,6 @@ final class Race: Sendable {
     await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
   }
 }
+
+/// Gives another thread a chance. For loops that wait for what another thread does.
+func sched_yield_once() { sched_yield() }

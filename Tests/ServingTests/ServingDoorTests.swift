@@ -7,64 +7,8 @@ import ScriptedBackend
 import Serving
 import Testing
 
-/// A deployment of a scripted model that serves, and the gates of its backend.
-private struct Served {
-  var deployment: ServingDeployment
-  var gates: Gates
-  /// For more pools of the same model.
-  var model: any LoadedModel
-
-  init(_ name: String = "m", version: Int64 = 1, script extra: String = "", limits: PoolLimits = PoolLimits()) throws {
-    let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-    let path = "\(directory)/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
-    let file = try #require(fopen(path, "w"))
-    fputs("batchable\ninput X FP32 -1 2\noutput Y FP32 -1 2\nadd \(version)\n\(extra)\n", file)
-    fclose(file)
-    defer { remove(path) }
-    let backend = ScriptedBackend()
-    var configuration = ModelConfiguration(name: name)
-    configuration.maxBatchSize = 4
-    let model = try backend.load(path: path, configuration: configuration)
-    let pool = ModelPool(
-      name: name, version: "\(version)", configuration: configuration, model: model, limits: limits)
-    try pool.start()
-    gates = backend.gates
-    self.model = model
-    deployment = ServingDeployment(
-      name: name, version: version, pool: pool, signature: model.signature, configuration: configuration,
-      labels: [LabelList(file: Array("zero\none".utf8))])
-  }
-}
-
-private func snapshot(_ deployments: [ServingDeployment]) -> ServingSnapshot {
-  let names = Set(deployments.map(\.name)).sorted()
-  let endpoints = names.map { name in
-    EndpointRoutes(
-      name: name,
-      deployments: deployments.indices.filter { deployments[$0].name == name }.map {
-        DeploymentRoute(version: deployments[$0].version, destination: .target($0))
-      })
-  }
-  return ServingSnapshot(routing: RoutingTable(endpoints), deployments: deployments)
-}
-
-private func request(
-  _ model: String = "m", version: String = "", values: [Float] = [1, 2], shape: [Int64] = [1, 2],
-  requestedOutputs: [(name: String, classCount: Int)] = [], parameters: [String: Int64] = [:]
-) throws -> OwnedRequest {
-  try OwnedRequest(
-    model: model, version: version,
-    inputs: [OwnedRequest.Value(name: "X", datatype: .fp32, shape: shape, elements: values)],
-    requestedOutputs: requestedOutputs, parameters: parameters)
-}
-
-private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
-  guard case .refused(let error) = submission else { return nil }
-  return error
-}
-
 @Test func `a request is answered by the highest version, or by the one it names`() async throws {
-  let deployments = [try Served(version: 1).deployment, try Served(version: 2).deployment]
+  let deployments = [try Served(version: "1", add: 1).deployment, try Served(version: "2", add: 2).deployment]
   let board = ServingBoard()
   board.publish(snapshot(deployments))
   let admission = Admission(limit: 10)
@@ -167,8 +111,8 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
 }
 
 @Test func `a pool that drains without a newer snapshot refuses, and one that is replaced does not`() async throws {
-  let old = try Served(version: 1).deployment
-  let new = try Served(version: 2).deployment
+  let old = try Served(version: "1", add: 1).deployment
+  let new = try Served(version: "2", add: 2).deployment
   let board = ServingBoard()
   board.publish(snapshot([old]))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
@@ -216,7 +160,7 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
     let pool = ModelPool(name: "m", version: "1", configuration: current.configuration, model: served.model)
     try pool.start()
     let next = ServingDeployment(
-      name: "m", version: 1, pool: pool, signature: current.signature, configuration: current.configuration,
+      name: "m", version: "1", pool: pool, signature: current.signature, configuration: current.configuration,
       labels: current.labels)
     board.publish(snapshot([next]))
     await current.pool.drain()
@@ -244,7 +188,7 @@ private func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
   #expect(door.submit(queued.pointer, now: .now()) == .accepted)
   let refused = try request(requestedOutputs: [(name: "Y", classCount: 1)])
   #expect(refusal(door.submit(refused.pointer, now: .now()))?.code == .resourceExhausted)
-  #expect(refused.pointer.pointee.classifier == nil)
+  #expect(refused.pointer.pointee.servedBy == nil)
   #expect(admission.requestsInFlight == 2)
   served.gates.open("all")
   door.endOfTurn()

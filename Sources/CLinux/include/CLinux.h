@@ -1,4 +1,4 @@
-// What Linux has and Swift's Glibc module does not show: epoll, eventfd, timerfd, accept4.
+// What Linux has and Swift's Glibc module does not show: epoll, eventfd, timerfd, accept4, FICLONE.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -21,5 +21,9 @@ void linux_timer_set(int timer, uint64_t nanoseconds);
 
 /// Names the calling thread, as `top -H` and profilers show it. Cut to 15 characters.
 void linux_name_thread(const char *_Nonnull name);
+
+/// Gives the empty file `target` the contents of `source` without copying them: ioctl_ficlone(2). -1 with errno on
+/// failure, such as on file systems that can't.
+int linux_clone_file(int target, int source);
 
 #endif

@@ -1,6 +1,7 @@
 internal import Control
 internal import GRPC
 internal import Inference
+internal import Serving
 internal import Wire
 
 /// `grpc.health.v1.Health` on one event loop: Check, Watch and List.
@@ -11,9 +12,13 @@ final class HealthService {
   static let name = "grpc.health.v1.Health"
 
   private let state: ServerState
+  private let door: ServingDoor
   private var watches: [ObjectIdentifier: HealthWatch] = [:]
 
-  init(_ state: ServerState) { self.state = state }
+  init(_ state: ServerState, _ door: ServingDoor) {
+    self.state = state
+    self.door = door
+  }
 
   func add(to table: inout MethodTable) {
     table.add(Self.name, "Check", messageMethod { [self] (request: HealthCheckRequest) throws(InferenceError) in
@@ -31,11 +36,12 @@ final class HealthService {
   /// Sends what changed to everyone who watches. Called on the loop's thread after each change.
   func changed() { for watch in watches.values { watch.update() } }
 
-  /// Nil for a name that nobody has.
+  /// Nil for a name that nobody has; and for an endpoint that asks for a credential, since a probe has none.
   fileprivate func status(of service: String) -> HealthCheckResponse.ServingStatus? {
     if service.isEmpty || service == inferenceService || service == Self.name {
       return !state.isStopping && state.models.isServerReady ? .serving : .notServing
     }
+    guard door.isOpen(service) else { return nil }
     do throws(InferenceError) {
       try state.models.checkReady(service)
       return state.isStopping ? .notServing : .serving

@@ -12,13 +12,15 @@ internal import Wire
 final class ModelInfer: UnaryMethod {
   private let grpc: GRPCLoop
   private let door: ServingDoor
+  private let desk: VerificationDesk
   private let state: ServerState
   let receiver: ReplyReceiver
   private let mailbox: Unmanaged<ReplyMailbox>
 
-  init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
+  init(on grpc: GRPCLoop, door: ServingDoor, desk: VerificationDesk, state: ServerState) throws {
     self.grpc = grpc
     self.door = door
+    self.desk = desk
     self.state = state
     // The receiver needs `complete`, and `complete` needs nothing of the receiver.
     let completion = Completion(grpc: grpc, door: door)
@@ -35,13 +37,33 @@ final class ModelInfer: UnaryMethod {
     request.pointee.deadline = call.deadline
     request.pointee.context = UnsafeMutableRawPointer(call.raw)
     call.context = UnsafeMutableRawPointer(request)
+    call.readFields(into: request)
     do throws(InferenceError) {
       try decodeModelInferRequest(message: call.message, into: request)
     } catch {
       return refuse(call, request, error)
     }
     noteTensorOffset(call, request)
-    if case .refused(let error) = door.submit(request, now: grpc.eventLoop.now) { refuse(call, request, error) }
+    submit(call, request, attempt: 0)
+  }
+
+  private func submit(_ call: UnaryCall, _ request: RequestPointer, attempt: Int) {
+    switch door.submit(request, now: grpc.eventLoop.now) {
+    case .accepted: call.shortenDeadline(to: request.pointee.deadline)
+    case .refused(let error): refuse(call, request, error)
+    case .needsVerification: verify(call, request, attempt: attempt)
+    }
+  }
+
+  private func verify(_ call: UnaryCall, _ request: RequestPointer, attempt: Int) {
+    let error = desk.verify(
+      request.pointee.modelName, authorization: request.pointee.credential, attempt: attempt
+    ) { [self] in
+      // Its headers went with its stream.
+      guard !call.isAbandoned else { return refuse(call, request, .cancelled("the caller is gone")) }
+      submit(call, request, attempt: attempt + 1)
+    }
+    if let error { refuse(call, request, error) }
   }
 
   func cancelled(_ call: UnaryCall) {
@@ -50,9 +72,10 @@ final class ModelInfer: UnaryMethod {
   }
 
   private func refuse(_ call: UnaryCall, _ request: RequestPointer, _ error: InferenceError) {
+    let retryAfter = request.pointee.retryAfterNanoseconds
     request.deinitialize(count: 1)
     call.context = nil
-    call.fail(GRPCStatus(state.whileStarting(error)))
+    call.fail(state.whileStarting(error), retryAfterNanoseconds: retryAfter)
   }
 
   /// So that the next message of this size is placed where its tensor is aligned.
@@ -67,6 +90,7 @@ final class ModelInfer: UnaryMethod {
   private final class Completion {
     private let grpc: GRPCLoop
     private let door: ServingDoor
+    private let deploymentHeaders = DeploymentHeaders()
 
     init(grpc: GRPCLoop, door: ServingDoor) {
       self.grpc = grpc
@@ -77,12 +101,17 @@ final class ModelInfer: UnaryMethod {
       guard let raw = request.pointee.context?.assumingMemoryBound(to: Call.self) else { return }
       let call = UnaryCall(raw)
       if !call.isAbandoned { door.prepareAnswer(request) }
+      let deployment = request.pointee.answeredDeployment
+      if deployment.count > 0, let headers = deploymentHeaders.headers(for: deployment) {
+        call.setAnswerHeaders(headers)
+      }
       if call.isAbandoned {
         end(request)
         call.fail(GRPCStatus(.cancelled, "the caller is gone"))
       } else if let failure = request.pointee.failure {
+        let retryAfter = request.pointee.retryAfterNanoseconds
         end(request)
-        call.fail(GRPCStatus(failure))
+        call.fail(failure, retryAfterNanoseconds: retryAfter)
       } else if let segments = encodeModelInferResponse(
         request, modelName: request.pointee.modelName, modelVersion: request.pointee.answeredVersion,
         headroom: MessagePrefix.byteCount)
@@ -96,7 +125,7 @@ final class ModelInfer: UnaryMethod {
     }
 
     private func end(_ request: RequestPointer) {
-      door.finish(request)
+      door.finish(request, now: grpc.eventLoop.now)
       request.deinitialize(count: 1)
     }
   }

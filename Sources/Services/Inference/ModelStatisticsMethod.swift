@@ -3,21 +3,26 @@ internal import Control
 internal import GRPC
 internal import Inference
 internal import Pools
+internal import Serving
 internal import Wire
 
-/// ModelStatistics: what each model version has done since it was loaded.
+/// ModelStatistics: what each model version has done since it was loaded. Asked of all, it says nothing of endpoints that
+/// are not open.
 extension MethodTable {
-  mutating func addModelStatistics(_ state: ServerState) {
-    add(inferenceService, "ModelStatistics", messageMethod { (request: ModelStatisticsRequest) throws(InferenceError) in
-      let answers = try state.models.statistics(request.name, version: request.version)
+  mutating func addModelStatistics(_ state: ServerState, _ door: ServingDoor, _ desk: VerificationDesk) {
+    let method = EndpointMethod(door, desk, of: \.name) { (request: ModelStatisticsRequest) throws(InferenceError) in
+      let answers = try state.models.statistics(request.name, version: request.version).filter {
+        !request.name.isEmpty || door.isOpen($0.name)
+      }
       return ModelStatisticsResponse(models: answers.map(ModelStatistics.init))
-    })
+    }
+    add(inferenceService, "ModelStatistics", method)
   }
 }
 
 extension ModelStatistics {
   fileprivate init(_ answer: ModelStatisticsAnswer) {
-    self.init(name: answer.name, version: String(answer.version))
+    self.init(name: answer.name, version: answer.version)
     let statistics = answer.statistics
     lastInference = statistics.lastInferenceMilliseconds
     inferenceCount = statistics.inferenceCount

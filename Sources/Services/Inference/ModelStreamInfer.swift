@@ -11,13 +11,15 @@ internal import Wire
 final class ModelStreamInfer: StreamMethod {
   fileprivate let grpc: GRPCLoop
   fileprivate let door: ServingDoor
+  fileprivate let desk: VerificationDesk
   fileprivate let state: ServerState
   fileprivate let mailbox: Unmanaged<ReplyMailbox>
   let receiver: ReplyReceiver
 
-  init(on grpc: GRPCLoop, door: ServingDoor, state: ServerState) throws {
+  init(on grpc: GRPCLoop, door: ServingDoor, desk: VerificationDesk, state: ServerState) throws {
     self.grpc = grpc
     self.door = door
+    self.desk = desk
     self.state = state
     receiver = try ReplyReceiver(on: grpc.eventLoop) { request in
       guard let context = request.pointee.context else { return }
@@ -45,6 +47,7 @@ private final class StreamedSession: StreamHandler {
   private let stream: ServerStream
   private let method: ModelStreamInfer
   private let endsAtError: Bool
+  private let fields: StreamFields
   private var requests: [StreamedRequest] = []
   private var clientIsDone = false
   /// The stream has ended; requests that are still on their way end as they come back.
@@ -54,6 +57,7 @@ private final class StreamedSession: StreamHandler {
     self.stream = stream
     self.method = method
     self.endsAtError = endsAtError
+    fields = StreamFields(stream)
   }
 
   func receive(_ message: MessageBuffer) {
@@ -64,18 +68,36 @@ private final class StreamedSession: StreamHandler {
     requests.append(streamed)
     do throws(InferenceError) {
       try decodeModelInferRequest(message: UnsafeRawBufferPointer(message.bytes), into: request)
-      // The count goes with the request and comes back through the mailbox.
-      request.pointee.context = Unmanaged.passRetained(streamed).toOpaque()
-      if case .refused(let error) = method.door.submit(request, now: method.grpc.eventLoop.now) {
-        Unmanaged.passUnretained(streamed).release()
-        throw error
-      }
-    } catch {
-      request.pointee.failure = method.state.whileStarting(error)
-      streamed.isAnswered = true
-      answered()
-    }
+      fields.write(to: request)
+      submit(streamed, attempt: 0)
+    } catch { fail(streamed, error) }
     if requests.count >= Self.maxInFlight { stream.pause() }
+  }
+
+  private func submit(_ streamed: StreamedRequest, attempt: Int) {
+    let request = streamed.request
+    // The count goes with the request and comes back through the mailbox.
+    request.pointee.context = Unmanaged.passRetained(streamed).toOpaque()
+    let submission = method.door.submit(request, now: method.grpc.eventLoop.now)
+    if submission == .accepted { return }
+    Unmanaged.passUnretained(streamed).release()
+    switch submission {
+    case .accepted: return
+    case .refused(let error): fail(streamed, error)
+    case .needsVerification:
+      let error = method.desk.verify(
+        request.pointee.modelName, authorization: fields.credential, attempt: attempt
+      ) { [self] in
+        if !isOver { submit(streamed, attempt: attempt + 1) }
+      }
+      if let error { fail(streamed, error) }
+    }
+  }
+
+  private func fail(_ streamed: StreamedRequest, _ error: InferenceError) {
+    streamed.request.pointee.failure = method.state.whileStarting(error)
+    streamed.isAnswered = true
+    answered()
   }
 
   func receiveEnd() {
@@ -125,9 +147,10 @@ private final class StreamedSession: StreamHandler {
     let request = streamed.request
     if let failure = request.pointee.failure, endsAtError {
       isOver = true
+      let retryAfter = request.pointee.retryAfterNanoseconds
       streamed.end(method.door)
       for waiting in requests where !waiting.isAnswered { method.door.cancel(waiting.request) }
-      return stream.finish(GRPCStatus(failure))
+      return stream.finish(GRPCStatus(failure, retryAfterNanoseconds: retryAfter))
     }
     let name = request.pointee.modelName
     let headroom = MessagePrefix.byteCount

@@ -1,0 +1,303 @@
+internal import Access
+internal import Documents
+internal import Resources
+internal import Stores
+
+/// `onlineEndpoints/{endpoint}/deployments` and one of them.
+extension ControlPlane {
+  internal func deployments(_ endpoint: String, _ request: ControlRequest) async throws -> ControlResponse {
+    try allow(.get, for: request)
+    try require(.readOnlineDeployment, on: endpoint, request)
+    let records = try await store.read { store in
+      _ = try store.existingEndpoint(endpoint)
+      return try store.deployments(of: endpoint)
+    }
+    let page = try Page(request, count: records.count)
+    return ControlResponse(status: 200, body: page.answer(records[page.range].map { rendered($0) }))
+  }
+
+  internal func deployment(_ name: DeploymentName, _ request: ControlRequest) async throws -> ControlResponse {
+    switch request.method {
+    case .get:
+      try require(.readOnlineDeployment, on: name.endpoint, request)
+      let record = try await store.read { try $0.existingDeployment(name) }
+      return ControlResponse(status: 200, body: rendered(record), etag: "\(record.revision)")
+    case .put:
+      try require(.writeOnlineDeployment, on: name.endpoint, request)
+      let wanted = try OnlineDeployment(
+        rest: try requireBody(request), name: name.deployment, endpoint: name.endpoint)
+      return try await change(name, request) { existing in
+        try ControlPlane.check(request, revision: existing?.revision, "deployment '\(name)'")
+        return wanted
+      }
+    case .patch:
+      try require(.writeOnlineDeployment, on: name.endpoint, request)
+      let patch = try requireBody(request)
+      return try await change(name, request) { existing in
+        guard let existing else {
+          throw ControlError(.notFound, "endpoint '\(name.endpoint)' has no deployment '\(name.deployment)'")
+        }
+        try ControlPlane.check(request, revision: existing.revision, "deployment '\(name)'")
+        let merged = existing.deployment.rest().merging(patch)
+        return try OnlineDeployment(rest: merged, name: name.deployment, endpoint: name.endpoint)
+      }
+    case .delete:
+      try require(.deleteOnlineDeployment, on: name.endpoint, request)
+      return try await deleteDeployment(name, request)
+    case .post:
+      try allow(.get, .put, .patch, .delete, for: request)
+      preconditionFailure("POST is not among the methods allowed. This is a bug.")
+    }
+  }
+
+  // MARK: - Create and update
+
+  /// Checks what a deployment is to be, writes it as under way, and has the reconciler make it so.
+  private func change(
+    _ name: DeploymentName, _ request: ControlRequest,
+    _ wanted: @escaping @Sendable (DeploymentRecord?) throws -> OnlineDeployment
+  ) async throws -> ControlResponse {
+    let (record, operation, isNew) = try await store.write { [self] store in
+      let existing = try store.deployment(name)
+      if let existing, !existing.state.isFinal {
+        throw ControlError(
+          .conflict, "deployment '\(name)' is \(existing.state.word.lowercased()) by operation \(existing.operation ?? "-"): wait "
+            + "for it to end")
+      }
+      var deployment = try wanted(existing)
+      try checkEndpoint(of: name, isNew: existing == nil, in: store)
+      if let existing {
+        let refused = deployment.changesThatAreRefused(from: existing.deployment)
+        if !refused.isEmpty { throw ResourceError(refused) }
+      }
+      deployment.model = try definiteModel(of: deployment, in: store)
+      try checkServable(deployment)
+      var record = existing ?? DeploymentRecord(deployment: deployment, state: .creating)
+      // A count that the caller changed counts more than what scaling made of the old one.
+      if existing?.deployment.wantedInstances != deployment.wantedInstances { record.scaledCount = nil }
+      record.deployment = deployment
+      try checkQuota(record, in: store)
+      let operation = newOperation(
+        existing == nil ? .createDeployment : .updateDeployment,
+        "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
+      record.state = existing == nil ? .creating : .updating
+      record.operation = operation.id
+      record.error = nil
+      try store.save(operation)
+      try store.audit(
+        AuditEntry(
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/write",
+          resource: operation.resource, summary: existing == nil ? "created" : "updated"))
+      return (try store.save(record), operation, existing == nil)
+    }
+    startReconciling(record, operation)
+    return ControlResponse(
+      status: isNew ? 201 : 202, body: rendered(record), etag: "\(record.revision)", operation: operation.id,
+      retryAfterSeconds: 1)
+  }
+
+  private func checkEndpoint(of name: DeploymentName, isNew: Bool, in store: any CatalogWriter) throws {
+    let endpoint = try store.existingEndpoint(name.endpoint)
+    guard endpoint.state != .deleting else {
+      throw ControlError(.conflict, "endpoint '\(name.endpoint)' is being deleted by operation \(endpoint.operation ?? "-")")
+    }
+    guard isNew else { return }
+    let count = try store.deployments(of: name.endpoint).count
+    guard count < options.maxDeploymentsPerEndpoint else {
+      throw ControlError(
+        .outOfQuota,
+        "endpoint '\(name.endpoint)' has \(count) deployments; the limit is \(options.maxDeploymentsPerEndpoint)")
+    }
+  }
+
+  /// The version that a reference means today.
+  private func definiteModel(
+    of deployment: OnlineDeployment, in store: any CatalogWriter
+  ) throws -> AssetReference<ModelVersion> {
+    switch deployment.model {
+    case .version(let name, let version):
+      guard let asset = try store.model(name, version) else {
+        let known = try store.models(name).map { $0.model.version ?? "" }
+        throw ControlError(
+          .badArgument,
+          "model: there is no version '\(version)' of model '\(name)': "
+            + (known.isEmpty ? "it has none" : "it has \(known.suffix(8).joined(separator: ", "))"))
+      }
+      guard !asset.isArchived else {
+        throw ControlError(.badArgument, "model: version '\(version)' of model '\(name)' is archived: restore it first")
+      }
+      return .version(name: name, version: version)
+    case .latest(let name):
+      guard let latest = try store.models(name).last(where: { !$0.isArchived })?.model.version else {
+        throw ControlError(.badArgument, "model: there is no model '\(name)'")
+      }
+      return .version(name: name, version: latest)
+    case .anonymous, .path:
+      throw ControlError(
+        .badArgument, "model: a model that is not registered can't be sent in a request: register it first, as "
+          + "`apus deployment create` does")
+    case nil:
+      throw ControlError(
+        .badArgument, "model is missing: a deployment without one runs a server of its own, which this server does not "
+          + "start yet")
+    }
+  }
+
+  /// What this server can't run is refused before anything is written.
+  private func checkServable(_ deployment: OnlineDeployment) throws {
+    if deployment.codeConfiguration != nil {
+      throw ControlError(
+        .notImplemented, "code_configuration: scoring scripts are not run by this server yet: leave it out for models that "
+          + "need none (ONNX files, Triton's layout, MLflow with the flavour onnx)")
+    }
+    let most = options.maxInstancesPerDeployment
+    var counts = [("instance_count", deployment.instanceCount ?? 1)]
+    if case .targetUtilization(let scale) = deployment.scaleSettings {
+      counts.append(("scale_settings.max_instances", scale.maxInstances))
+    }
+    for (field, count) in counts where count > most {
+      throw ControlError(.outOfQuota, "\(field) is \(count): the limit of a deployment is \(most)")
+    }
+  }
+
+  private func checkQuota(_ record: DeploymentRecord, in store: any CatalogWriter) throws {
+    let others = try store.allDeployments().filter { $0.id != record.id && $0.state != .deleting }
+    try reconciler.compute.check(record, beside: others)
+  }
+
+  /// Makes a deployment what its record says. Also taken up when a server starts that was stopped in the middle.
+  internal func startReconciling(_ record: DeploymentRecord, _ operation: Operation) {
+    Task {
+      do throws(ControlError) {
+        let asset = try await model(of: record.deployment)
+        try await reconciler.start(record, of: asset) { [self] percent, step in note(operation, percent, step) }
+        await finish(operation) { store in
+          guard var current = try store.deployment(record.id) else { return }
+          current.active = record.deployment
+          current.state = .succeeded
+          current.error = nil
+          try store.save(current)
+        }
+      } catch {
+        let failure = error
+        await finish(operation, failure: failure) { store in
+          guard var current = try store.deployment(record.id) else { return }
+          current.state = .failed
+          current.error = failure
+          try store.save(current)
+        }
+      }
+    }
+  }
+
+  internal func model(of deployment: OnlineDeployment) async throws(ControlError) -> ModelAsset {
+    do {
+      guard let (name, version) = deployment.modelVersion,
+        let asset = try await store.read({ try $0.model(name, version) })
+      else { throw ControlError(.resourceNotReady, "its model is no longer registered") }
+      return asset
+    } catch let error as ControlError {
+      throw error
+    } catch {
+      throw ControlError(.internalError, "\(error)")
+    }
+  }
+
+  // MARK: - Delete
+
+  private func deleteDeployment(_ name: DeploymentName, _ request: ControlRequest) async throws -> ControlResponse {
+    let operation: Operation? = try await store.write { [self] store in
+      guard var record = try store.deployment(name) else {
+        _ = try store.existingEndpoint(name.endpoint)
+        return nil
+      }
+      try ControlPlane.check(request, revision: record.revision, "deployment '\(name)'")
+      if record.state == .deleting, let id = record.operation { return try store.operation(id) }
+      guard record.state.isFinal else {
+        throw ControlError(
+          .conflict, "deployment '\(name)' is \(record.state.word.lowercased()) by operation \(record.operation ?? "-"): wait for it "
+            + "to end")
+      }
+      let endpoint = try store.existingEndpoint(name.endpoint).endpoint
+      if let percent = endpoint.traffic[name.deployment], percent > 0 {
+        throw ControlError(
+          .conflict, "deployment '\(name.deployment)' has \(percent) % of the traffic of endpoint '\(name.endpoint)': set it "
+            + "to 0 first")
+      }
+      if endpoint.mirrorTraffic?.deployment == name.deployment {
+        throw ControlError(
+          .conflict, "deployment '\(name.deployment)' gets mirrored traffic of endpoint '\(name.endpoint)': set it to 0 first")
+      }
+      let operation = newOperation(
+        .deleteDeployment, "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
+      record.state = .deleting
+      record.operation = operation.id
+      try store.save(record)
+      try store.save(operation)
+      try store.audit(
+        AuditEntry(
+          principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/delete",
+          resource: operation.resource))
+      return operation
+    }
+    guard let operation else { return ControlResponse(status: 204) }
+    startDeletion(of: name, operation)
+    return ControlResponse(status: 202, operation: operation.id, retryAfterSeconds: 1)
+  }
+
+  internal func startDeletion(of name: DeploymentName, _ operation: Operation) {
+    Task {
+      await reconciler.stop(name)
+      await finish(operation) { store in
+        try store.delete(DeploymentRecord.kind, name.description, expectedRevision: nil)
+      }
+    }
+  }
+
+  // MARK: - Logs and instance types
+
+  internal func deploymentAction(
+    _ name: DeploymentName, _ action: String, _ request: ControlRequest
+  ) async throws -> ControlResponse {
+    switch action {
+    case "getlogs":
+      try allow(.post, for: request)
+      try require(.readDeploymentLogs, on: name.endpoint, request)
+      _ = try await store.read { try $0.existingDeployment(name) }
+      let tail = request.body?["tail"]
+      let count = tail == nil ? DeploymentLog.mostLines : tail?.int ?? 0
+      guard (1...DeploymentLog.mostLines).contains(count) else {
+        throw ControlError(
+          .badArgument, "tail is \(tail?.quoted ?? "nothing"): expected a whole number from 1 to \(DeploymentLog.mostLines)")
+      }
+      let lines = reconciler.log(of: name).tail(count)
+      return ControlResponse(status: 200, body: ["content": .string(lines.map { $0 + "\n" }.joined())])
+    case "skus":
+      try allow(.get, for: request)
+      try require(.readOnlineDeployment, on: name.endpoint, request)
+      _ = try await store.read { try $0.existingDeployment(name) }
+      let capacity: Document = [
+        "minimum": 1, "maximum": .int(options.maxInstancesPerDeployment), "default": 1, "scaleType": "Automatic",
+      ]
+      let sku: Document = ["resourceType": "onlineDeployments", "sku": ["name": "default"], "capacity": capacity]
+      return ControlResponse(status: 200, body: ["value": [sku]])
+    case "autoscale": return try await autoscale(name, request)
+    default: throw ControlError(.notFound, "a deployment has nothing called '\(action)'")
+    }
+  }
+
+  internal func rendered(_ record: DeploymentRecord) -> Document {
+    let name = record.id
+    var document =
+      record.deployment.rest(ResourceStatus(id: id("onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)"))).object ?? [:]
+    var properties = document["properties"]?.object ?? [:]
+    properties["provisioningState"] = .string(record.state.word)
+    if let error = record.error { properties["provisioningError"] = error.stored }
+    properties["instances"] = reconciler.instances(of: name)
+    document["properties"] = .object(properties)
+    document["location"] = "local"
+    document["etag"] = .string("\(record.revision)")
+    document["systemData"] = systemData(record.created, record.modified)
+    return .object(document)
+  }
+}

@@ -1,0 +1,60 @@
+internal import Resources
+internal import Stores
+internal import Telemetry
+
+extension ControlPlane {
+  /// Brings everything back as the catalogue has it, and takes up what was under way when the server last stopped.
+  ///
+  /// Returns when every deployment that served serves again, or can't: that is in the log and in the deployment's state.
+  package func start() async throws(ControlError) {
+    let endpoints: [EndpointRecord]
+    let deployments: [DeploymentRecord]
+    let operations: [Operation]
+    do {
+      (endpoints, deployments, operations) = try await store.read { [self] store in
+        try security.reload(from: store)
+        return (
+          try store.allEndpoints(), try store.allDeployments(),
+          try store.allRecords(Operation.recordKind).map { try Operation(stored: $0) }.filter { !$0.status.isEnd })
+      }
+    } catch let error as CatalogStoreError {
+      throw ControlError(error)
+    } catch {
+      throw ControlError(.internalError, "the catalogue can't be read: \(error)")
+    }
+    for record in endpoints where record.state != .deleting {
+      reconciler.apply(record, access: security.access(of: record))
+    }
+    let gone = Set(endpoints.filter { $0.state == .deleting }.map(\.endpoint.name))
+    await withTaskGroup(of: Void.self) { group in
+      for record in deployments where !gone.contains(record.id.endpoint) && record.state != .deleting {
+        group.addTask { await self.bringBack(record) }
+      }
+    }
+    for operation in operations { resume(operation, endpoints, deployments) }
+  }
+
+  private func bringBack(_ record: DeploymentRecord) async {
+    guard let active = record.active else { return }
+    var wanted = record
+    wanted.deployment = active
+    do throws(ControlError) {
+      try await reconciler.start(wanted, of: try await model(of: active)) { _, _ in }
+    } catch {
+      log.error("a deployment could not be brought back", ["deployment": record.id.description, "error": error.message])
+    }
+  }
+
+  private func resume(_ operation: Operation, _ endpoints: [EndpointRecord], _ deployments: [DeploymentRecord]) {
+    log.info("taking an operation up again", ["operation": operation.id, "resource": operation.resource])
+    if let record = deployments.first(where: { $0.operation == operation.id && !$0.state.isFinal }) {
+      record.state == .deleting ? startDeletion(of: record.id, operation) : startReconciling(record, operation)
+    } else if let record = endpoints.first(where: { $0.operation == operation.id && $0.state == .deleting }) {
+      startDeletion(of: record.endpoint.name, operation)
+    } else {
+      Task {
+        await finish(operation, failure: ControlError(.operationCanceled, "what it was about is no longer there")) { _ in }
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import Inference
+internal import Serving
+
+extension GatewayRoutes {
+  /// What the server is and what it serves: health, metadata, configurations and statistics.
+  package mutating func addModels(_ host: GatewayHost) {
+    // Probes of Azure ML and of Kubernetes.
+    add(.get, "/", errors: .message) { _ in .text(host.isLive() ? .ok : .serviceUnavailable, host.isLive() ? "Healthy" : "Stopping") }
+    add(.get, "/healthz/live", errors: .message) { _ in try ModelRoutes.state("live", host.isLive()) }
+    add(.get, "/healthz/ready", errors: .message) { _ in try ModelRoutes.state("ready", host.isReady()) }
+    add(.get, "/v2", errors: .protocolError) { _ in .json(.ok, ModelRoutes.server(host).bytes) }
+    add(.get, "/v2/health/live", errors: .protocolError) { _ in try ModelRoutes.state("live", host.isLive()) }
+    add(.get, "/v2/health/ready", errors: .protocolError) { _ in try ModelRoutes.state("ready", host.isReady()) }
+    add(.get, "/v2/models/stats", errors: .protocolError) { call in
+      let deployments = host.board.allDeployments.filter { host.serves($0.name, call.planes) }
+      return .json(.ok, ModelStatisticsDocument.of(deployments).bytes)
+    }
+    for path in ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"] {
+      add(.get, path, errors: .protocolError) { call in
+        let inference = InferenceCall(call, host)
+        return .json(.ok, ModelRoutes.metadata(try inference.deployment(), host).bytes)
+      }
+      add(.get, "\(path)/ready", errors: .protocolError) { call in
+        let name = try InferenceCall(call, host).deployment().name
+        return .json(.ok, JSONDocument.members(["name": .string(name), "ready": true]).bytes)
+      }
+      add(.get, "\(path)/config", errors: .protocolError) { call in
+        .json(.ok, ModelConfigurationDocument.of(try InferenceCall(call, host).deployment()).bytes)
+      }
+      add(.get, "\(path)/stats", errors: .protocolError) { call in
+        let inference = InferenceCall(call, host)
+        let deployment = try inference.deployment()
+        let all = inference.version.isEmpty ? host.board.deployments(of: deployment.name) : [deployment]
+        return .json(.ok, ModelStatisticsDocument.of(all).bytes)
+      }
+    }
+    add(.get, "/endpoints/{endpoint}", errors: .message) { call in
+      _ = try InferenceCall(host: host, call: call, endpoint: call.parameter("endpoint")).deployment()
+      return .text(.ok, "Healthy")
+    }
+  }
+}
+
+extension InferenceCall {
+  fileprivate init(_ call: GatewayCall, _ host: GatewayHost) {
+    self.init(host: host, call: call, endpoint: call.parameter("model"), version: call.parameter("version"))
+  }
+}
+
+private enum ModelRoutes {
+  /// Clients look here before they use an extension, so only what works is named.
+  static let extensions: JSONDocument = [
+    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics",
+  ]
+
+  static func server(_ host: GatewayHost) -> JSONDocument {
+    ["name": "apus", "version": .string(host.version), "extensions": extensions]
+  }
+
+  static func state(_ name: String, _ holds: Bool) throws -> Response {
+    let status: HTTPResponse.Status = holds ? .ok : .serviceUnavailable
+    return .json(status, JSONDocument.object([.init(name: name, value: .bool(holds))]).bytes)
+  }
+
+  static func metadata(_ deployment: ServingDeployment, _ host: GatewayHost) -> JSONDocument {
+    let versions = host.board.deployments(of: deployment.name).map { JSONDocument.string($0.deployment) }
+    return [
+      "name": .string(deployment.name), "versions": .list(versions),
+      "platform": .string(deployment.configuration.platform), "inputs": tensors(deployment.signature.inputs),
+      "outputs": tensors(deployment.signature.outputs),
+    ]
+  }
+
+  private static func tensors(_ tensors: [TensorMetadata]) -> JSONDocument {
+    .list(
+      tensors.map {
+        [
+          "name": .string($0.name), "datatype": .string("\($0.datatype)"),
+          "shape": .list($0.shape.map { .integer($0) }),
+        ]
+      })
+  }
+}

@@ -1,0 +1,118 @@
+internal import HTTPTypes
+internal import NIOCore
+internal import NIOHTTPTypes
+internal import NIOHTTPTypesHTTP1
+
+/// Stands between a connection (or a stream of HTTP/2) and the requests on it: sees who is slow, who is gone, and ends
+/// what can't go on.
+///
+/// - A body that takes longer than `bodyTimeout` becomes an error, and the request is answered with 408.
+/// - `Expect: 100-continue` is answered, so that clients such as curl send their body at once.
+/// - After a response that closes, what the client still sends is thrown away for `lingerTimeout`, so that the response
+///   arrives (RFC 9112, section 9.6: "the server's final response might be erased" by a reset otherwise).
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundIn = HTTPResponsePart
+  typealias OutboundOut = HTTPResponsePart
+
+  /// The body took too long.
+  struct SlowBody: Error {}
+
+  private let registry: ConnectionRegistry
+  private let limits: GatewayLimits
+  private let watch = ConnectionWatch()
+  private var timer: Scheduled<Void>?
+  private var isReadingRequest = false
+  private var isThrowingAway = false
+  private var isHTTP1 = true
+
+  init(registry: ConnectionRegistry, limits: GatewayLimits) {
+    self.registry = registry
+    self.limits = limits
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    isHTTP1 = (try? context.pipeline.syncOperations.handler(type: HTTP1ToHTTPServerCodec.self)) != nil
+    registry.add(watch, for: context.channel)
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    timer?.cancel()
+    registry.remove(context.channel)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    timer?.cancel()
+    watch.leave()
+    registry.remove(context.channel)
+    context.fireChannelInactive()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if let event = event as? ChannelEvent, event == .inputClosed { watch.leave() }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if isThrowingAway { return }
+    switch unwrapInboundIn(data) {
+    case .head(let head):
+      isReadingRequest = true
+      watch.beginRequest()
+      schedule(limits.bodyTimeout, context) { me, context in
+        me.watch.closeAfterResponse()
+        context.fireErrorCaught(SlowBody())
+      }
+      greet(head, context)
+    case .body: break
+    case .end:
+      isReadingRequest = false
+      timer?.cancel()
+      watch.endBody()
+    }
+    context.fireChannelRead(data)
+  }
+
+  private func greet(_ head: HTTPRequest, _ context: ChannelHandlerContext) {
+    guard let expectation = head.headerFields[.expect], expectation.lowercased() == "100-continue" else { return }
+    // One that is too large is answered with 413, and never sent.
+    if let length = head.headerFields[.contentLength].flatMap({ Int($0) }), length > limits.maxBodyBytes { return }
+    context.writeAndFlush(wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(var head) where isHTTP1 && head.status.code >= 200 && watch.closesAfterResponse:
+      head.headerFields[.connection] = "close"
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .end where watch.closesAfterResponse:
+      context.write(data, promise: promise)
+      context.flush()
+      close(context)
+    default:
+      context.write(data, promise: promise)
+    }
+  }
+
+  private func close(_ context: ChannelHandlerContext) {
+    guard isReadingRequest else { return context.close(promise: nil) }
+    isThrowingAway = true
+    schedule(limits.lingerTimeout, context) { _, context in context.close(promise: nil) }
+  }
+
+  private func schedule(
+    _ delay: Duration, _ context: ChannelHandlerContext,
+    _ action: @escaping @Sendable (ConnectionGuard, ChannelHandlerContext) -> Void
+  ) {
+    timer?.cancel()
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    timer = context.eventLoop.scheduleTask(in: TimeAmount(delay)) {
+      let (me, context) = bound.value
+      action(me, context)
+    }
+  }
+}
+
+@available(*, unavailable)
+extension ConnectionGuard: Sendable {}

@@ -1,0 +1,57 @@
+package import Inference
+
+extension ServingDoor {
+  /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes.
+  package func prepareAnswer(_ request: RequestPointer) {
+    if request.pointee.mirroredBy != nil { bringToMirror(request, isWanted: true) }
+    guard request.pointee.failure == nil, let served = request.pointee.servedBy else { return }
+    let target = Unmanaged<ServedTarget>.fromOpaque(served.toOpaque())
+    target._withUnsafeGuaranteedRef { target in
+      do throws(InferenceError) {
+        try target.deployment.classify(request)
+      } catch {
+        request.pointee.failure = error
+      }
+    }
+  }
+
+  /// Ends the stay of an accepted request: its answer is encoded or thrown away, and its place is free again.
+  ///
+  /// - Parameter now: The loop's time; nil: it is asked for where somebody wants to know.
+  package func finish(_ request: RequestPointer, now: Instant? = nil) {
+    if request.pointee.mirroredBy != nil { bringToMirror(request, isWanted: false) }
+    if let served = request.pointee.servedBy {
+      let target = Unmanaged<ServedTarget>.fromOpaque(served.toOpaque())
+      target._withUnsafeGuaranteedRef { if $0.isWatched { note(request, at: $0, now: now ?? .now()) } }
+      release(servedBy: request)
+    }
+    request.pointee.releaseAnswer()
+    admission.release()
+  }
+
+  private func note(_ request: RequestPointer, at target: ServedTarget, now: Instant) {
+    let stay = now.nanoseconds(since: request.pointee.arrival)
+    let policy = target.deployment.policy
+    policy.meter?.record(RequestOutcome(request.pointee.failure), nanoseconds: stay, shard: shard)
+    policy.limiter?.leave(after: stay)
+    target.endpoint?.limiter?.leave(after: stay)
+  }
+
+  private func bringToMirror(_ request: RequestPointer, isWanted: Bool) {
+    guard let ticket = request.pointee.mirroredBy, let mirror else { return }
+    request.pointee.mirroredBy = nil
+    mirror.bring(ticket, answerOf: isWanted ? request : nil)
+    hasMirrored = true
+  }
+}
+
+extension ServingDeployment {
+  fileprivate func classify(_ request: RequestPointer) throws(InferenceError) {
+    let requested = request.pointee.requestedOutputs
+    for position in 0..<min(requested.count, request.pointee.outputs.count) where requested[position].classCount > 0 {
+      try Classification.apply(
+        to: &request.pointee.outputs[position], classCount: requested[position].classCount,
+        isBatched: signature.isBatchable, labels: labels[requested[position].index], arena: request.pointee.arena)
+    }
+  }
+}
