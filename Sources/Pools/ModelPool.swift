@@ -137,6 +137,7 @@ package final class ModelPool: @unchecked Sendable {
   /// posts it to its mailbox; until then the caller may only raise `cancelled`.
   package func submit(_ request: RequestPointer, now: Instant) -> SubmitResult {
     let timeout = policy.timeout(enteringAt: now, requested: requestedTimeout(request))
+    let priority = requestedPriority(request)
     lock.lock()
     guard state.pointee.phase == .serving else {
       lock.unlock()
@@ -152,7 +153,7 @@ package final class ModelPool: @unchecked Sendable {
     request.pointee.ticket = state.pointee.nextTicket
     let admission = state.pointee.queue.append(
       UInt(bitPattern: request), rows: request.pointee.rows, shapeKey: request.pointee.shapeKey, at: now,
-      timeout: timeout, deadline: request.pointee.deadline, priority: request.pointee.priority,
+      timeout: timeout, deadline: request.pointee.deadline, priority: priority,
       caller: request.pointee.caller, limit: room)
     if admission == .full { return refuse(request, at: now) }
     state.pointee.nextTicket &+= 1
@@ -192,8 +193,18 @@ package final class ModelPool: @unchecked Sendable {
 
   /// The `timeout` parameter in microseconds, where the policy lets a request have one.
   private func requestedTimeout(_ request: RequestPointer) -> UInt64? {
-    guard policy.allowsTimeoutOverride else { return nil }
-    for parameter in request.pointee.parameters where ModelPool.isTimeout(parameter.key) {
+    policy.allowsTimeoutOverride ? ModelPool.number("timeout", of: request) : nil
+  }
+
+  /// The `priority` parameter, where the model has priorities and the door gave none.
+  private func requestedPriority(_ request: RequestPointer) -> UInt8 {
+    guard policy.priorityLevels > 1, request.pointee.priority == 0 else { return request.pointee.priority }
+    return UInt8(clamping: ModelPool.number("priority", of: request) ?? 0)
+  }
+
+  private static func number(_ name: StaticString, of request: RequestPointer) -> UInt64? {
+    let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    for parameter in request.pointee.parameters where parameter.key == name {
       switch parameter.value {
       case .int64(let value): return value > 0 ? UInt64(value) : nil
       case .uint64(let value): return value
@@ -201,11 +212,6 @@ package final class ModelPool: @unchecked Sendable {
       }
     }
     return nil
-  }
-
-  private static func isTimeout(_ key: UnsafeRawBufferPointer) -> Bool {
-    let name: StaticString = "timeout"
-    return key == UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
   }
 
   /// Refuses a request for which there is no room. With the lock held, which it gives up.

@@ -119,8 +119,7 @@ import Testing
   let first = try held.occupy(pool)
   let patient = [try OwnedRequest(numbers: [1]), try OwnedRequest(numbers: [2])]
   for request in patient { try pool.send(request) }
-  let urgent = try OwnedRequest(numbers: [3])
-  urgent.pointer.pointee.priority = 1
+  let urgent = try OwnedRequest(numbers: [3], parameters: ["priority": 1])
   try pool.send(urgent)
   #expect(pool.load.queuedRequests == 2)
   for _ in 0..<3 { held.goOn.open() }
