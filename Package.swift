@@ -100,8 +100,9 @@ let package = Package(
     .target(
       name: "Tokens",
       dependencies: [
-        "Access", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Access", "Inference", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Crypto", package: "swift-crypto"), .product(name: "JWTKit", package: "jwt-kit"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
       ],
       swiftSettings: common),
     .target(name: "Scaling", dependencies: ["Inference"], swiftSettings: strict),
@@ -194,6 +195,14 @@ let package = Package(
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: common),
     .testTarget(
       name: "AccessTests", dependencies: ["Access", "Inference"], swiftSettings: common),
+    .testTarget(
+      name: "TokensTests",
+      dependencies: [
+        "Access", "Inference", "Tokens", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: common),
     .testTarget(name: "RoutingTests", dependencies: ["Inference", "Routing"], swiftSettings: trusted),
     .testTarget(
       name: "ApusClientTests",

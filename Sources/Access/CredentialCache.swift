@@ -55,14 +55,14 @@ package final class CredentialCache {
     authorization: UnsafeRawBufferPointer, certificate: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
     access: borrowing EndpointAccess, at now: Int64
   ) -> CredentialDecision {
-    if access.mode == .open { return .allowed(caller: 0) }
+    if case .open = access.mode { return .allowed(caller: 0) }
     let tag: SipTag
     if authorization.count > 0 {
       guard authorization.count <= limits.maxCredentialBytes, let credential = BearerCredential.text(of: authorization)
       else { return .refused(.malformed) }
       tag = SipTag(credential, seed: bearerSeed)
       if let caller = allowed.value(tag, access, at: now) { return .allowed(caller: caller) }
-      if access.mode == .key, let caller = access.holder(of: credential) {
+      if case .key = access.mode, let caller = access.holder(of: credential) {
         allowed.insert(
           tag, endpoint: access.endpoint, generation: access.generation, expires: now &+ limits.keySeconds, value: caller,
           at: now)

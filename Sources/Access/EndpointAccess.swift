@@ -2,7 +2,7 @@
 ///
 /// Plain words without references, so that reading it on the path of a request costs no counting.
 package struct EndpointAccess: Sendable, Equatable {
-  package enum Mode: UInt8, Hashable, Sendable {
+  package enum Mode: Hashable, Sendable {
     /// Anybody. Models of a repository directory are open.
     case open
     /// Holders of the primary or secondary key; checked at the door.
