@@ -60,6 +60,7 @@ private struct Issuer {
       for algorithm in key.algorithms {
         let (principal, expires) = try await issuer.openID.verify(try key.token(issuer.claims, algorithm: algorithm), at: 1000)
         #expect(principal.id.description == "oidc:corp:alice" && expires == 2060)
+        #expect(principal.displayName == "Alice" && principal.kind == .user)
         #expect(principal.groups.map(\.description) == ["oidc:corp:team", "oidc:corp:staff"])
         accepted.append(algorithm)
         for other in keys where other.id != key.id {
@@ -174,6 +175,9 @@ private struct Issuer {
     #expect(await issuer.failure(token, at: stale - 1) == nil)
     #expect(issuer.server.asked(Issuer.discovery) == 1)
     for now in [stale, stale + 1, stale + 86_399] { #expect(await issuer.failure(token, at: now) == nil) }
+    // A key that isn't known may be a new one: nobody can say.
+    let other = try key.token(issuer.claims.with("exp", "1000000"), keyID: "new")
+    #expect(await issuer.failure(other, at: stale)?.refusal == .unverifiable)
     let failure = await issuer.failure(token, at: stale + 86_400)
     #expect(failure?.refusal == .unverifiable && failure?.log.contains(issuer.server.address) == true)
     issuer.server.setDown(false)
@@ -245,6 +249,26 @@ private struct Issuer {
       }
     }
     #expect(elsewhere.asked("/keys") == 0)
+  }
+}
+
+@Test func `an issuer that never answers is given up after the timeout`() async throws {
+  try await TinyServer.with { server in
+    server.answer("/keys", .init(isSilent: true))
+    let documents = HTTPDocuments(timeoutSeconds: 1)
+    await #expect(throws: DocumentError.self) {
+      try await documents.document(at: server.address + "/keys", maxBytes: 1000)
+    }
+    await documents.shutdown()
+  }
+}
+
+@Test func `an application's token makes a service principal`() async throws {
+  let key = TestKey.p256("k1")
+  try await Issuer.with([key], adjust: { $0.subjectClaim = "oid" }) { issuer in
+    let token = try key.token(issuer.claims.with("idtyp", #""app""#).with("oid", #""123""#).with("groups", "7"))
+    let (principal, _) = try await issuer.openID.verify(token, at: 1000)
+    #expect(principal.kind == .servicePrincipal && principal.id.description == "oidc:corp:123" && principal.groups.isEmpty)
   }
 }
 

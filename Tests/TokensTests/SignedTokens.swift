@@ -72,7 +72,7 @@ struct TestClaims {
   init(issuer: String) {
     members = [
       "iss": "\"\(issuer)\"", "aud": #"["apus","other"]"#, "sub": #""alice""#, "iat": "900", "nbf": "900", "exp": "2000",
-      "groups": #"["team","staff"]"#,
+      "groups": #"["team","staff"]"#, "name": #""Ali\u000ace""#,
     ]
   }
 
