@@ -24,6 +24,9 @@ private struct Town {
       let tokens = try TokenIssuer(TokenIssuer.Configuration(issuer: "apus:test"), current: TokenSigningKey())
       let authorizer = try Authorizer([
         RoleAssignment(.principal(try PrincipalID(parsing: "oidc:corp:alice")), role: "Endpoint Scorer", scope: .endpoint("aad")),
+        // Left over from an endpoint that is gone.
+        RoleAssignment(
+          .principal(try PrincipalID(parsing: "oidc:corp:carol")), role: "Endpoint Scorer", scope: .endpoint("nothing")),
         RoleAssignment(.group(try PrincipalID(parsing: "oidc:corp:admins")), role: "Owner", scope: .workspace),
         RoleAssignment(
           .principal(try PrincipalID(parsing: "certificate:dns:app.example")), role: "Endpoint Scorer", scope: .endpoint("aad")),
@@ -88,6 +91,7 @@ private struct Town {
       (try town.endpointToken("else"), Array(repeating: .forbidden, count: 4)),
       (try town.session(), Array(repeating: .forbidden, count: 4)),
       (try town.person("bob"), Array(repeating: .forbidden, count: 4)),
+      (try town.person("carol"), Array(repeating: .forbidden, count: 4)),
       (try town.person("alice"), [.forbidden, .forbidden, nil, .forbidden]),
       (application, [.forbidden, .forbidden, nil, .forbidden]),
       (try town.person("bob", groups: #"["admins"]"#), [.forbidden, .forbidden, nil, nil]),

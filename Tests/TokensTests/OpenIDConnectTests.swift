@@ -75,6 +75,17 @@ private struct Issuer {
   }
 }
 
+@Test func `a key that names its algorithm is used for no other`() async throws {
+  let key = try TestKey.rsa("rsa")
+  try await Issuer.with([key]) { issuer in
+    issuer.publish(keySet: #"{"keys":[{"kid":"rsa","alg":"PS256",\#(key.members)}]}"#)
+    for algorithm in key.algorithms {
+      let token = try key.token(issuer.claims, algorithm: algorithm)
+      #expect(await issuer.failure(token)?.refusal == (algorithm == "PS256" ? nil : .invalid))
+    }
+  }
+}
+
 @Test func `a token that is wrong in one thing is refused, and the log says in which`() async throws {
   let key = TestKey.p256("k1")
   try await Issuer.with([key], adjust: { $0.requiredClaims = ["tenant": "t1"] }) { issuer in

@@ -90,6 +90,24 @@ private func failure(
   #expect(try failure(issuer, TestKey.ed25519(key.id).token(claims)) == .invalid)
 }
 
+@Test func `a token with the right signature for anything else is not valid`() throws {
+  let key = TokenSigningKey()
+  let (issuer, signer) = (try issuer(key), try TestKey.p256(key))
+  var good = TestClaims(issuer: "apus:test")
+  good.members = [
+    "iss": #""apus:test""#, "aud": #""apus:endpoint""#, "sub": #""local:alice""#, "exp": "2000", "endpoint": #""churn""#,
+    "epoch": #""7""#,
+  ]
+  #expect(try failure(issuer, signer.token(good)) == nil)
+  let changes: [(String, String?)] = [
+    ("aud", #""apus:control""#), ("aud", #"["apus:endpoint","apus:control"]"#), ("aud", nil), ("iss", #""apus:other""#),
+    ("iss", nil), ("sub", #""alice""#), ("sub", nil), ("exp", nil), ("endpoint", nil), ("epoch", "7"), ("epoch", nil),
+  ]
+  for (claim, value) in changes {
+    #expect(try failure(issuer, signer.token(good.with(claim, value))) == .invalid, "\(claim): \(value ?? "none")")
+  }
+}
+
 /// Every character is changed in turn: header, claims, signature and the dots.
 @Test func `a token that was changed anywhere is not valid`() throws {
   let issuer = try issuer(TokenSigningKey())
