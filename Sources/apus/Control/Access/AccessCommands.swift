@@ -60,7 +60,7 @@ struct RoleAssignmentCommand: AsyncParsableCommand {
           ]
           if let assigneeType { properties["principalType"] = .string(assigneeType.rawValue) }
           let path = "/roleAssignments/\(Session.escaped(name ?? AssignmentName.made(assignee, role, scope)))"
-          let answer = try await client.send(.PUT, path, body: ["properties": .object(properties)])
+          let answer = try await client.send(.put, path, body: ["properties": .object(properties)])
           try output.show(Flattened.document(answer.body), columns: columns)
         }
       }
@@ -134,7 +134,7 @@ struct RoleAssignmentCommand: AsyncParsableCommand {
             throw ControlError(status: 404, code: "ResourceNotFound", message: "\(assignee ?? "") has no role '\(role ?? "")' at \(scope)")
           }
           guard try confirmation.confirm("Take back assignment \(target)?") else { throw ExitStatus.failed }
-          _ = try await client.send(.DELETE, "/roleAssignments/\(Session.escaped(target))")
+          _ = try await client.send(.delete, "/roleAssignments/\(Session.escaped(target))")
         }
       }
     }
@@ -188,7 +188,7 @@ struct RoleDefinitionCommand: AsyncParsableCommand {
     func run() async throws {
       try await ExitStatus.report {
         try await ControlClient.with(try await server.session()) { client in
-          let role = try await client.send(.GET, "/roleDefinitions/\(Session.escaped(name))").body
+          let role = try await client.send(.get, "/roleDefinitions/\(Session.escaped(name))").body
           try output.show(Flattened.document(role), columns: columns)
         }
       }
@@ -213,7 +213,7 @@ struct RoleDefinitionCommand: AsyncParsableCommand {
             ["actions": .array(actions.map { .string($0) }), "notActions": .array(notActions.map { .string($0) })]
           ]
           let role = try await client.send(
-            .PUT, "/roleDefinitions/\(Session.escaped(name))",
+            .put, "/roleDefinitions/\(Session.escaped(name))",
             body: ["properties": ["roleName": .string(name), "permissions": permissions]])
           try output.show(Flattened.document(role.body), columns: columns)
         }
@@ -233,7 +233,7 @@ struct RoleDefinitionCommand: AsyncParsableCommand {
         let session = try await server.session()
         guard try confirmation.confirm("Delete role \(name)?") else { throw ExitStatus.failed }
         try await ControlClient.with(session) { client in
-          _ = try await client.send(.DELETE, "/roleDefinitions/\(Session.escaped(name))")
+          _ = try await client.send(.delete, "/roleDefinitions/\(Session.escaped(name))")
         }
       }
     }

@@ -29,7 +29,7 @@ extension ModelCommand {
           let name = asset.asset.name
           let version = try await verbs.version(asset.asset.version, of: name)
           let path = ResourcePath.version(.models, name, version)
-          let text = try await client.send(.GET, "\(path)/manifest").bytes
+          let text = try await client.send(.get, "\(path)/manifest").bytes
           // Its paths were checked to stay within the folder.
           let manifest = try Manifest.parse(text)
           let folder = downloadPath + "/" + name

@@ -65,7 +65,7 @@ struct ShowAsset<Value: Asset> {
         let verbs = AssetVerbs<Value>(client: client, isQuiet: output.onlyShowErrors)
         let name = asset.asset.name
         let version = try await verbs.version(asset.asset.version, of: name)
-        let answer = try await client.send(.GET, ResourcePath.version(Value.kind, name, version))
+        let answer = try await client.send(.get, ResourcePath.version(Value.kind, name, version))
         try output.show(try verbs.shown(answer.body, name, version), columns: AssetVerbs<Value>.columns)
       }
     }

@@ -16,7 +16,7 @@ struct ShowEndpoint: AsyncParsableCommand {
       let session = try await server.session()
       let name = try endpoint.resolved(in: session)
       try await ControlClient.with(session) { client in
-        let answer = try await client.send(.GET, ResourcePath.endpoint(name))
+        let answer = try await client.send(.get, ResourcePath.endpoint(name))
         try output.show(
           try ServedResource.endpoint(answer.body, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
       }
@@ -59,7 +59,7 @@ struct DeleteEndpoint: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let operation = LongOperation(
           client: client, subject: "endpoint \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        try await operation.run(.DELETE, ResourcePath.endpoint(name))
+        try await operation.run(.delete, ResourcePath.endpoint(name))
       }
     }
   }
