@@ -135,7 +135,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: trusted),
 
@@ -143,14 +143,14 @@ let package = Package(
     .target(
       name: "ApusServer",
       dependencies: [
-        "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
+        "Control", "EventLoops", "GRPC", "Gateway", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
         "Threads", "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
+        "ApusClient", "ApusServer", "Control", "GRPC", "Gateway", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
         "Telemetry", "Threads", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

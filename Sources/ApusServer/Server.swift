@@ -23,6 +23,8 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   private let models: ModelLifecycle
   private let state: ServerState
   private let grpc: GRPCServer
+  /// Nil where no HTTP address is configured.
+  private let http: HTTPSide?
   private let hosts: [LoopHost]
   private var observer: Int?
   private let polling = Locked<Task<Void, Never>?>(nil)
@@ -76,14 +78,28 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
       return services.methods
     }
     self.hosts = hosts
+    http = try HTTPSide(
+      configuration, models: models, state: state, board: board, admission: admission, log: output.log("apus.gateway"))
   }
 
   /// Begins to answer. No model is there yet, and health says NOT_SERVING.
   package func listen() throws {
     let hosts = hosts
-    observer = models.observe { for host in hosts { host.stateChanged() } }
+    observer = models.observe { [http] in
+      for host in hosts { host.stateChanged() }
+      http?.stateChanged()
+    }
     try grpc.start()
     log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
+  }
+
+  /// The same for HTTP, where it is configured.
+  ///
+  /// - Throws: An error that names the address, or the certificate that can't be used.
+  package func listenHTTP() async throws {
+    guard let http else { return }
+    try await http.start()
+    log.info("listening for HTTP", ["addresses": http.boundAddresses.map(\.description).joined(separator: ", ")])
   }
 
   /// Loads the models that are to be there from the start: health says SERVING when all of them are ready. Models that
@@ -111,7 +127,9 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     state.beginStopping()
     polling.withLock { $0 }?.cancel()
     for host in hosts { host.stateChanged() }
+    async let httpIsGone: Void? = http?.drain(grace: configuration.drainGrace)
     grpc.drain(grace: configuration.drainGrace)
+    await httpIsGone
     await models.drainAll()
     if let observer { models.stopObserving(observer) }
     grpc.stop()

@@ -1,5 +1,6 @@
 package import Control
 package import GRPC
+package import Gateway
 package import ONNXBackend
 package import Pools
 package import Telemetry
@@ -30,6 +31,12 @@ package struct ServerConfiguration: Sendable {
   package var limits = ServerLimits()
   package var grpc = GRPCOptions()
   package var tls: TLSConfiguration?
+  /// Where HTTP is answered, over TLS if gRPC is; empty: nowhere.
+  package var httpAddresses: [SocketAddress] = []
+  /// Threads that own HTTP's sockets.
+  package var httpThreads = 1
+  package var http = GatewayLimits()
+  package var cors = CORSPolicy()
   package var pools = PoolLimits()
   package var onnx = ONNXOptions(log: { _, _ in })
 

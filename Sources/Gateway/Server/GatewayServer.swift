@@ -23,6 +23,8 @@ package final class GatewayServer: Sendable {
     var runs: [Task<Void, Never>] = []
     var failure: String?
     var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func isSettled(_ count: Int) -> Bool { failure != nil || ports.count == count }
   }
 
   /// - Parameter threads: That own the sockets; at least 1.
@@ -145,10 +147,6 @@ package final class GatewayServer: Sendable {
   }
 
   private static let silence = Logger(label: "apus.gateway") { _ in SwiftLogNoOpLogHandler() }
-}
-
-extension GatewayServer.State {
-  fileprivate func isSettled(_ count: Int) -> Bool { failure != nil || ports.count == count }
 }
 
 /// What keeps the gateway from listening.

@@ -13,6 +13,7 @@ func runServer(_ configuration: ServerConfiguration) throws {
   try server.listen()
   Task {
     do {
+      try await server.listenHTTP()
       try await server.loadModels()
     } catch {
       ExitStatus.say("apus: \(ExitStatus.text(of: error))")

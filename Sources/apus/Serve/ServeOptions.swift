@@ -51,23 +51,23 @@ package struct OptionName: Hashable, Sendable {
 extension ServeOptions {
   /// The options by name, for the sources that are not the command line. A test holds the list against the help text.
   package static let names: [OptionName] =
-    ["model-repository", "load-model", "cuda-libraries", "listen"].map { OptionName(name: $0, kind: .list) }
+    ["model-repository", "load-model", "cuda-libraries", "listen", "http-listen", "cors-origin"].map { OptionName(name: $0, kind: .list) }
     + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate"]
     .map { OptionName(name: $0, kind: .flag) }
     + [
       "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
       "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate", "tls-key", "tls-client-ca",
       "response-compression", "log-level", "log-format", "max-concurrent-streams", "max-connections",
-      "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status",
+      "max-requests-in-flight", "http-max-connections", "http-max-requests", "max-queue-size", "queue-full-status", "queue-timeout-status",
     ].map { OptionName(name: $0, kind: .value) }
     + [
       "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
       "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace", "stall-timeout",
-      "inline-run-limit",
+      "inline-run-limit", "http-body-timeout", "http-idle-timeout",
     ].map { OptionName(name: $0, kind: .time) }
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
-      "connection-window-bytes",
+      "connection-window-bytes", "http-max-body-bytes", "http-memory-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.
