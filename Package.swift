@@ -121,15 +121,16 @@ let package = Package(
     .target(
       name: "Services",
       dependencies: [
-        "Access", "Backends", "CLinux", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving", "Wire",
+        "Access", "Backends", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving",
+        "Wire",
       ],
       swiftSettings: trusted),
 
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
-        .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Access", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving",
+        "Telemetry", "Threads", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
@@ -143,8 +144,8 @@ let package = Package(
     .target(
       name: "ApusServer",
       dependencies: [
-        "Control", "EventLoops", "GRPC", "Gateway", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
-        "Threads", "Transport",
+        "Access", "Artifacts", "Control", "EventLoops", "GRPC", "Gateway", "Inference", "ONNXBackend", "Pools", "SQLiteStore",
+        "Scaling", "Serving", "Services", "Stores", "Telemetry", "Threads", "Tokens", "Transport",
       ],
       swiftSettings: common),
     .executableTarget(

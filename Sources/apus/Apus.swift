@@ -25,7 +25,7 @@ struct Apus: AsyncParsableCommand {
       """,
     version: apusVersion,
     subcommands: [
-      ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
+      InitCommand.self, ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
     ])
 }
 

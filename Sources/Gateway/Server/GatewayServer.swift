@@ -89,7 +89,7 @@ package final class GatewayServer: Sendable {
     let server = Server(
       childChannelSetup: channel,
       configuration: ServerConfiguration(
-        address: .hostname(listener.host, port: listener.port),
+        address: listener.unixPath.map { .unixDomainSocket(path: $0) } ?? .hostname(listener.host, port: listener.port),
         availableConnectionsDelegate: MaximumAvailableConnections(limits.maxConnections, logger: GatewayServer.silence)),
       onServerRunning: { [self] channel in
         settle { $0.ports[index] = channel.localAddress?.port ?? listener.port }

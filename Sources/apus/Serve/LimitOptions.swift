@@ -24,11 +24,6 @@ struct LimitOptions: ParsableArguments {
   var connectionBytes: ByteCount?
 
   @Option(
-    help: ArgumentHelp("Largest body of an HTTP request, before and after decompression. (default: 100MiB)", valueName: "size"),
-    transform: ByteCount.parse)
-  var httpMaxBodyBytes: ByteCount?
-
-  @Option(
     help: ArgumentHelp("Bodies and tensors held for HTTP by the whole server. (default: 2GiB)", valueName: "size"),
     transform: ByteCount.parse)
   var httpMemoryBytes: ByteCount?
@@ -151,7 +146,7 @@ struct LimitOptions: ParsableArguments {
   func apply(to configuration: inout ServerConfiguration) throws {
     try applySizes(to: &configuration.limits)
     applyTimes(to: &configuration.limits)
-    try applyHTTP(to: &configuration.http)
+    try applyHTTP(to: &configuration.gateway)
     try set(&configuration.maxRequestsInFlight, maxRequestsInFlight, "--max-requests-in-flight", 1...1_000_000_000)
     try set(&configuration.pools.maxQueuedRequests, maxQueueSize, "--max-queue-size", 1...1_000_000_000)
     if let inlineRunLimit { configuration.pools.inlineRunLimit = inlineRunLimit.duration }
@@ -164,7 +159,6 @@ struct LimitOptions: ParsableArguments {
   }
 
   private func applyHTTP(to limits: inout GatewayLimits) throws {
-    try set(&limits.maxBodyBytes, httpMaxBodyBytes?.bytes, "--http-max-body-bytes", 1...Int(UInt32.max))
     try set(&limits.memoryBytes, httpMemoryBytes?.bytes, "--http-memory-bytes", 1...Int.max)
     try set(&limits.maxConnections, httpMaxConnections, "--http-max-connections", 1...10_000_000)
     try set(&limits.maxConcurrentRequests, httpMaxRequests, "--http-max-requests", 1...1_000_000_000)

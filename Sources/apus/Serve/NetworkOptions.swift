@@ -13,17 +13,6 @@ struct NetworkOptions: ParsableArguments {
       valueName: "address"))
   var listen: [SocketAddress] = []
 
-  @Option(
-    help: ArgumentHelp(
-      "Address to answer HTTP on: HOST:PORT, [IPv6]:PORT or :PORT. Repeatable. (default: none)", valueName: "address"))
-  var httpListen: [SocketAddress] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "Origin whose pages may use HTTP from a browser, such as https://example.com, or * for all. Repeatable.",
-      valueName: "origin"))
-  var corsOrigin: [String] = []
-
   @Option(help: ArgumentHelp("Threads that own sockets; 0: one a core. (default: 0)", valueName: "n"))
   var eventLoops: Int?
 
@@ -64,8 +53,6 @@ struct NetworkOptions: ParsableArguments {
 
   func apply(to configuration: inout ServerConfiguration) throws {
     if !listen.isEmpty { configuration.listenAddresses = listen }
-    if !httpListen.isEmpty { configuration.httpAddresses = httpListen }
-    if !corsOrigin.isEmpty { configuration.cors.allowedOrigins = corsOrigin }
     try set(&configuration.eventLoops, eventLoops, "--event-loops", 0...1024)
     switch responseCompression {
     case .identity: configuration.grpc.responseEncoding = .identity
