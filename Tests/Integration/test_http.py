@@ -39,7 +39,7 @@ class HTTPServer(Server):
 
 @pytest.fixture(scope="module")
 def shared():
-    options = ["--http-max-body-bytes", "4MiB", "--http-body-timeout", "2s", "--cors-origin", "https://page.example"]
+    options = ["--max-body-bytes", "4MiB", "--http-body-timeout", "2s", "--cors-origin", "https://page.example"]
     with HTTPServer(TEST_MODELS, *options) as server:
         yield server
 

@@ -96,7 +96,7 @@ package final class GatewayServer: Sendable {
       }, eventLoopGroup: group, logger: GatewayServer.silence)
     let run = Task { [self] in
       do { try await server.run() } catch {
-        settle { $0.failure = $0.failure ?? "can't listen on \(listener.host):\(listener.port): \(error)" }
+        settle { $0.failure = $0.failure ?? "can't listen on \(listener.name): \(error)" }
       }
     }
     state.withLock { state in
