@@ -151,9 +151,12 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "Gateway", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
-        "Telemetry", "Threads", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Artifacts", "Control", "Documents", "GRPC", "Gateway", "HTTP2", "Inference", "LoadTesting",
+        "ONNXBackend", "Pools", "Resources", "Scaling", "Stores", "Telemetry", "Threads", "Tokens", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: common),
 
@@ -233,7 +236,7 @@ let package = Package(
     .testTarget(
       name: "apusTests",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
+        "ApusClient", "ApusServer", "Control", "Documents", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),

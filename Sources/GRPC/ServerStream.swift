@@ -1,3 +1,4 @@
+package import EventLoops
 internal import HTTP2
 package import Inference
 internal import Transport
@@ -30,6 +31,9 @@ package final class ServerStream {
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }
+
+  /// The stream's own; everything about it happens there.
+  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
 
   /// Which of the fields that services ask for the request has.
   package var notable: NotableFields { call?.pointee.notable ?? [] }
