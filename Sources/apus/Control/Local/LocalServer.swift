@@ -86,7 +86,7 @@ struct LocalServer: Sendable {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+    posix_spawnattr_setflags(&attributes, LocalServer.spawnSetsid)
     var files = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&files)
     defer { posix_spawn_file_actions_destroy(&files) }
@@ -98,6 +98,9 @@ struct LocalServer: Sendable {
     guard code == 0 else { throw UsageError("--local: can't start the server: \(String(cString: strerror(code)))") }
     return process
   }
+
+  /// `POSIX_SPAWN_SETSID` of glibc's spawn.h, which the header shows only to GNU sources.
+  private static let spawnSetsid: Int16 = 0x80
 
   /// This very program.
   private static func program() throws -> String {
