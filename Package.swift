@@ -121,21 +121,22 @@ let package = Package(
     .target(
       name: "Services",
       dependencies: [
-        "Access", "Backends", "CLinux", "Control", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving", "Wire",
+        "Access", "Backends", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "HTTP2", "Inference", "Pools", "Serving",
+        "Wire",
       ],
       swiftSettings: trusted),
 
     .target(
       name: "Gateway",
       dependencies: [
-        "Access", "CLinux", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving", "Telemetry", "Threads", "Wire",
-        .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Access", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving",
+        "Telemetry", "Threads", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: trusted),
 
@@ -143,16 +144,19 @@ let package = Package(
     .target(
       name: "ApusServer",
       dependencies: [
-        "Control", "EventLoops", "GRPC", "Inference", "ONNXBackend", "Pools", "Serving", "Services", "Telemetry",
-        "Threads", "Transport",
+        "Access", "Artifacts", "Control", "EventLoops", "GRPC", "Gateway", "Inference", "ONNXBackend", "Pools", "SQLiteStore",
+        "Scaling", "Serving", "Services", "Stores", "Telemetry", "Threads", "Tokens", "Transport",
       ],
       swiftSettings: common),
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "GRPC", "HTTP2", "Inference", "LoadTesting", "ONNXBackend", "Pools",
-        "Telemetry", "Threads", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Artifacts", "Control", "Documents", "GRPC", "Gateway", "HTTP2", "Inference", "LoadTesting",
+        "ONNXBackend", "Pools", "Resources", "Scaling", "Stores", "Telemetry", "Threads", "Tokens", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: common),
 
@@ -243,7 +247,7 @@ let package = Package(
     .testTarget(
       name: "apusTests",
       dependencies: [
-        "ApusClient", "ApusServer", "Control", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
+        "ApusClient", "ApusServer", "Control", "Documents", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
     .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),

@@ -1,3 +1,4 @@
+internal import Access
 internal import Control
 internal import EventLoops
 internal import GRPC
@@ -24,6 +25,9 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   private let state: ServerState
   private let grpc: GRPCServer
   private let hosts: [LoopHost]
+  private let catalogue: Catalogue?
+  private let gateway: GatewayAssembly
+  private let lookingAfter = Locked<Task<Void, Never>?>(nil)
   private var observer: Int?
   private let polling = Locked<Task<Void, Never>?>(nil)
 
@@ -41,7 +45,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   /// Binds the addresses and prepares everything. Nothing is served before `start`.
   ///
   /// - Throws: `SystemError`, `TLSError` or `InferenceError` that says what can't be had.
-  package init(_ configuration: ServerConfiguration, version: String) throws {
+  package init(_ configuration: ServerConfiguration, version: String) async throws {
     self.configuration = configuration
     let output = LogOutput.standardError(level: configuration.logLevel, form: configuration.logForm)
     log = output.log("apus.server")
@@ -53,17 +57,26 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
       defaultMaxBatchSize: configuration.defaultMaxBatchSize, warmsUp: configuration.warmsUp,
       log: output.log("apus.models"))
     let board = ServingBoard()
+    let composer = SnapshotComposer(board: board)
     var options = ControlOptions(repositories: configuration.modelRepositories)
     options.loadAtStart = configuration.loadAtStart
     options.allowsModelControl = configuration.allowsModelControl
     options.pollInterval = configuration.pollInterval
     options.maxParallelLoads = configuration.modelLoadThreads
-    let models = ModelLifecycle(options: options, loader: loader, board: board, log: output.log("apus.models"))
+    let models = ModelLifecycle(options: options, loader: loader, composer: composer, log: output.log("apus.models"))
     self.models = models
     let state = ServerState(models: models, version: version)
     self.state = state
+    let catalogue = try await Catalogue.open(configuration, composer: composer, loader: loader, output: output)
+    self.catalogue = catalogue
 
     let admission = Admission(limit: configuration.maxRequestsInFlight)
+    let seed = HashSeed.random()
+    let makeDoor = { (shard: Int) in
+      ServingDoor(
+        board: board, admission: admission, mirror: catalogue?.mirror,
+        credentials: catalogue.map { _ in DoorCredentials(cache: CredentialCache(seed: seed)) }, shard: shard)
+    }
     let loopCount = configuration.eventLoops > 0 ? configuration.eventLoops : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     var network = GRPCServer.Configuration(addresses: configuration.listenAddresses, loopCount: loopCount)
     network.limits = configuration.limits
@@ -71,19 +84,30 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     network.tls = configuration.tls
     var hosts: [LoopHost] = []
     grpc = try GRPCServer(network) { loop in
-      let services = try Services(on: loop, door: ServingDoor(board: board, admission: admission), state: state)
+      let services = try Services(
+        on: loop, door: makeDoor(hosts.count), state: state, verification: catalogue?.verification,
+        control: catalogue.map { ($0.plane, configuration.controlAddressTexts) })
       hosts.append(LoopHost(loop: loop.eventLoop, services: services))
       return services.methods
     }
     self.hosts = hosts
+    gateway = try GatewayAssembly(
+      configuration, board: board, state: state, models: models, catalogue: catalogue, version: version,
+      log: output.log("apus.gateway")
+    ) { lane in makeDoor(loopCount + lane) }
   }
 
   /// Begins to answer. No model is there yet, and health says NOT_SERVING.
-  package func listen() throws {
-    let hosts = hosts
-    observer = models.observe { for host in hosts { host.stateChanged() } }
+  package func listen() async throws {
+    let (hosts, gateway) = (hosts, gateway)
+    observer = models.observe {
+      for host in hosts { host.stateChanged() }
+      gateway.stateChanged()
+    }
     try grpc.start()
+    try catalogue?.mirror.start()
     log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
+    try await gateway.start()
   }
 
   /// Loads the models that are to be there from the start: health says SERVING when all of them are ready. Models that
@@ -92,11 +116,16 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   /// - Throws: `.invalidArgument` if a repository can't be read.
   package func loadModels() async throws {
     let failures = try await models.start()
+    if let catalogue {
+      try await catalogue.plane.start()
+      lookingAfter.withLock { $0 = Task { await catalogue.plane.lookAfter() } }
+    }
     state.finishStarting()
     for host in hosts { host.stateChanged() }
     let polling = Task { [models] in await models.pollRepeatedly() }
     self.polling.withLock { $0 = polling }
-    if state.isStopping { polling.cancel() }
+    if state.isStopping { stopTasks() }
+    try gateway.announce()
     if failures.isEmpty {
       log.info("ready")
     } else {
@@ -109,13 +138,23 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   package func drainAndStop() async {
     log.info("stopping", ["grace": "\(configuration.drainGrace)"])
     state.beginStopping()
-    polling.withLock { $0 }?.cancel()
+    stopTasks()
     for host in hosts { host.stateChanged() }
+    let draining = Task { [gateway, grace = configuration.drainGrace] in await gateway.drain(grace: grace) }
     grpc.drain(grace: configuration.drainGrace)
+    await draining.value
     await models.drainAll()
+    await catalogue?.reconciler.drainAll()
     if let observer { models.stopObserving(observer) }
     grpc.stop()
+    gateway.stop()
+    await catalogue?.close()
     log.info("stopped")
+  }
+
+  private func stopTasks() {
+    polling.withLock { $0 }?.cancel()
+    lookingAfter.withLock { $0 }?.cancel()
   }
 }
 

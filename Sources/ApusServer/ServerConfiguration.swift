@@ -1,8 +1,12 @@
 package import Control
 package import GRPC
+package import Gateway
 package import ONNXBackend
 package import Pools
+package import Scaling
+package import Serving
 package import Telemetry
+package import Tokens
 package import Transport
 
 /// Everything that `apus serve` can be told, with its defaults. docs/configuration.md lists it by flag.
@@ -26,6 +30,30 @@ package struct ServerConfiguration: Sendable {
   package var warmsUp = true
   /// Requests that all pools together may have in hand.
   package var maxRequestsInFlight = 100_000
+
+  /// Where endpoints are kept; nil: only the models of repositories are served.
+  package var dataDirectory: String?
+  /// A private server on this machine: whoever reaches it is its owner, and its endpoints ask for no credential.
+  package var isPrivate = false
+  /// The name of its one workspace in addresses.
+  package var workspace = "default"
+  /// Where HTTP serves the data plane to everybody who reaches it, to the operator's network, and the control plane.
+  package var httpAddresses: [SocketAddress] = []
+  package var privateHTTPAddresses: [SocketAddress] = []
+  package var controlAddresses: [SocketAddress] = []
+  /// Where gRPC serves endpoints without public network access too.
+  package var privateAddresses: [SocketAddress] = []
+  /// What scoring addresses begin with; nil: what the caller of the control plane has reached.
+  package var scoringAddress: String?
+  package var gateway = GatewayLimits()
+  package var cors = CORSPolicy()
+  package var tokens = TokenIssuer.Configuration(issuer: "apus")
+  package var openIDIssuers: [OpenIDConfiguration] = []
+  package var mirror = MirrorLimits()
+  /// What instances may use together; nil: all of this machine.
+  package var machine: ComputeResources?
+  package var instanceTypes: [ComputeCatalogue.InstanceType] = []
+  package var unknownInstanceTypes = ComputeCatalogue.UnknownTypes.useDefault
 
   package var limits = ServerLimits()
   package var grpc = GRPCOptions()

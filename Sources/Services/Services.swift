@@ -1,4 +1,5 @@
 package import Access
+package import Control
 internal import EventLoops
 package import GRPC
 internal import Inference
@@ -16,7 +17,8 @@ package final class Services {
   ///
   /// - Parameter verification: Asked about credentials that the door does not know; nil: they are not taken.
   package init(
-    on grpc: GRPCLoop, door: ServingDoor, state: ServerState, verification: CredentialVerification? = nil
+    on grpc: GRPCLoop, door: ServingDoor, state: ServerState, verification: CredentialVerification? = nil,
+    control: (plane: ControlPlane, addresses: ControlAddresses)? = nil
   ) throws {
     self.door = door
     let desk = VerificationDesk(on: grpc.eventLoop, door: door, verification: verification)
@@ -31,7 +33,12 @@ package final class Services {
     table.addModelStatistics(state, door, desk)
     table.addRepositoryMethods(state)
     health.add(to: &table)
-    let reflection = ReflectionMethod(services: [inferenceService, HealthService.name] + ReflectionMethod.names)
+    var names = [inferenceService, HealthService.name]
+    if let control {
+      ControlService.add(to: &table, control.plane, addresses: control.addresses)
+      names.append(ControlService.name)
+    }
+    let reflection = ReflectionMethod(services: names + ReflectionMethod.names)
     for name in ReflectionMethod.names { table.add(name, "ServerReflectionInfo", reflection) }
     methods = table
     let turnEnd = TurnEnd(loop: grpc.eventLoop, door: door, receivers: [unary.receiver, streamed.receiver])

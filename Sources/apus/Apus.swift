@@ -14,18 +14,41 @@ struct Apus: AsyncParsableCommand {
         apus infer magika --input 'bytes=@features.npy' --classification 3
         apus models load magika
         apus load magika --rate 500
+        apus login --server https://inference.example:8443 --secret -
+        apus endpoint create -f endpoint.yml
+        apus deployment create -f blue.yml --all-traffic
+        apus endpoint invoke -n churn --request-file row.json
+
+      Shells complete these words after 'apus --generate-completion-script bash' (or zsh, or fish); see the manual.
 
       Data goes to standard output, messages for people to standard error.
 
       EXIT STATUS:
         0    done
         1    the server or the request failed, or the server is not ready
-        64   wrong usage: an option, a value or the configuration file
+        3    what is asked for is not there
+        64   wrong usage: an option, a value or a file
         69   the server can't be reached
+        77   not logged in, or no right to do this
       """,
     version: apusVersion,
     subcommands: [
-      ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
+      InitCommand.self, ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
+    ],
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Endpoints:",
+        subcommands: [
+          EndpointCommand.self, DeploymentCommand.self, ModelCommand.self, EnvironmentCommand.self, InvokeEndpoint.self,
+          RolloutCommand.self, MirrorCommand.self, AutoscaleCommand.self, ComputeCommand.self, OperationCommand.self,
+          LocalCommand.self,
+        ]),
+      CommandGroup(
+        name: "Access:",
+        subcommands: [
+          LoginCommand.self, LogoutCommand.self, ConfigureCommand.self, RoleCommand.self, PrincipalCommand.self,
+          AuditCommand.self,
+        ]),
     ])
 }
 
@@ -33,7 +56,7 @@ struct Apus: AsyncParsableCommand {
   /// On the main thread and before any other has begun, since `apus serve` has all threads leave signals to this one.
   @MainActor static func main() async {
     do {
-      let command = try Apus.parseAsRoot()
+      let command = try Apus.parseAsRoot(EditOptions.joined(Array(CommandLine.arguments.dropFirst())))
       if let command = command as? any AsyncParsableCommand {
         try await run(command)
       } else {

@@ -32,7 +32,9 @@ struct ClientOptions: ParsableArguments {
 
   /// The server's, as it was given.
   var address: String {
-    server ?? ProcessInfo.processInfo.environment["APUS_SERVER"] ?? "127.0.0.1:8001"
+    // It may also name the control plane of the other commands, which is HTTP.
+    let named = ProcessInfo.processInfo.environment["APUS_SERVER"].flatMap { $0.contains("://") ? nil : $0 }
+    return server ?? named ?? "127.0.0.1:8001"
   }
 
   var usesTLS: Bool { tls || ca != nil || certificate != nil }

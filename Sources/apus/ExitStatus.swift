@@ -1,14 +1,18 @@
 internal import ApusClient
 internal import ArgumentParser
+internal import Artifacts
+internal import Documents
 internal import Foundation
 internal import Inference
 internal import LoadTesting
 
-/// What `apus` ends with. Source of the numbers over 1: sysexits.h.
+/// What `apus` ends with. Source of the numbers over 60: sysexits.h; 3 is az's for what `show` does not find.
 enum ExitStatus {
   static let failed = ExitCode(1)
+  static let notFound = ExitCode(3)
   static let usage = ExitCode(64)
   static let unreachable = ExitCode(69)
+  static let noPermission = ExitCode(77)
 
   /// Runs a command's work; what goes wrong is said on standard error, and decides how the program ends.
   static func report(_ work: () async throws -> Void) async throws {
@@ -34,6 +38,22 @@ enum ExitStatus {
       }
     case let error as UsageError:
       say("apus: \(error.message)")
+      return usage
+    case let error as ControlError:
+      say("apus: \(error)")
+      switch error.status {
+      case 404: return notFound
+      case 401, 403: return noPermission
+      default: return failed
+      }
+    case let error as UnreachableError:
+      say("apus: \(error)")
+      return unreachable
+    case let error as LocalServerError:
+      say("apus: \(error)")
+      return failed
+    case is QueryError, is DocumentError, is ArtifactError:
+      say("apus: \(error)")
       return usage
     default: return error
     }

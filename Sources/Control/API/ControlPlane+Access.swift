@@ -98,6 +98,7 @@ extension ControlPlane {
           summary: "secret rotated"))
       return try ControlPlane.addSecret(for: id, use: .many, expires: nil, in: store)
     }
+    try await rolesChanged()  // What doors remember of the old secret is void.
     return ControlResponse(status: 200, body: ["name": .string(name), "secret": .string(secret)])
   }
 
@@ -448,4 +449,30 @@ extension ControlPlane {
       preconditionFailure("\(error.message). This is a bug.")
     }
   }()
+}
+
+extension ControlPlane {
+  /// Longest that a verdict on a secret is remembered, in seconds: then its principal is looked at again.
+  private static let verdictSeconds: Int64 = 300
+
+  /// Whether the secret of one of this server's principals opens an endpoint; nil for any other credential.
+  package func verdict(
+    onSecret credential: PresentedCredential, endpoint: String, access: EndpointAccess
+  ) async -> CredentialVerdict? {
+    guard let token = BearerCredential.text(of: credential.authorization), PrincipalSecret.id(of: token) != nil else {
+      return nil
+    }
+    let expires = clock() / 1000 + ControlPlane.verdictSeconds
+    func verdict(_ outcome: CredentialVerdict.Outcome, _ log: String) -> CredentialVerdict {
+      CredentialVerdict(outcome, expires: expires, generation: access.generation, log: log)
+    }
+    guard let principal = await principal(withSecret: token) else { return verdict(.refused(.invalid), "not a good secret") }
+    guard access.mode == .aadToken else {
+      return verdict(.refused(.forbidden), "\(principal.id): the endpoint takes no principals")
+    }
+    switch security.decide(principal, .score, endpoint: access.isNoEndpoint ? nil : endpoint) {
+    case .allowed(let assignment): return verdict(.allowed(caller: principal.caller), "\(principal.id) by role \(assignment.role)")
+    case .forbidden(let reason): return verdict(.refused(.forbidden), reason)
+    }
+  }
 }

@@ -86,6 +86,10 @@ package final class Reconciler: Sendable {
       guard record.revision >= endpoint.record.revision else { return }
       endpoint.record = record
       endpoint.access = access
+      let limits = RequestLimits(record.endpoint.extensions)
+      if endpoint.limiter?.limits != limits {
+        endpoint.limiter = limits == RequestLimits() ? nil : RequestLimiter(limits, of: "endpoint '\(name)'")
+      }
       state.endpoints[name] = endpoint
     }
   }
@@ -297,7 +301,7 @@ package final class Reconciler: Sendable {
       part.endpoints.append(
         EndpointRoutes(
           name: name, deployments: routes, traffic: .split(percents: endpoint.record.endpoint.traffic),
-          mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.isSticky))
+          mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.extensions.isSticky))
       part.policies[name] = EndpointPolicy(name: name, access: endpoint.access, limiter: endpoint.limiter, comparesMirror: true)
     }
     return part
@@ -321,6 +325,15 @@ package final class Reconciler: Sendable {
     await withTaskGroup(of: Void.self) { group in
       for served in retired { group.addTask { await served.serving.pool.drain() } }
     }
+  }
+}
+
+extension RequestLimits {
+  fileprivate init(_ extensions: EndpointExtensions) {
+    let rate = extensions.requestsPerSecond ?? 0
+    self.init(
+      requestsPerSecond: rate, burst: extensions.burst ?? rate, maxInFlight: extensions.maxRequestsInFlight ?? 0,
+      bytesPerSecond: extensions.bytesPerSecond ?? 0)
   }
 }
 
@@ -361,10 +374,6 @@ extension OnlineDeployment {
   }
 }
 
-extension OnlineEndpoint {
-  /// Whether requests with equal `apus-routing-key` stay with one deployment: the property `apus.sticky` is `true`.
-  internal var isSticky: Bool { properties["apus.sticky"] == "true" || tags["apus.sticky"] == "true" }
-}
 
 extension Reconciler {
   /// What the meters of an endpoint's deployments have counted, by name; zero for one that does not serve.

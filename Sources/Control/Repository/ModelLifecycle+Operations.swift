@@ -72,7 +72,7 @@ extension ModelLifecycle {
     switch options.loadAtStart {
     case .all:
       names = try repository.modelNames()
-      if names.isEmpty {
+      if names.isEmpty, !options.repositories.isEmpty {
         log.warning("the model repository is empty", ["repository": options.repositories.joined(separator: ", ")])
       }
     case .named(let named):

@@ -1,4 +1,4 @@
-internal import Control
+package import Control
 internal import Documents
 internal import HTTPTypes
 internal import HummingbirdCore
@@ -47,11 +47,11 @@ package struct ControlRoutes: Sendable {
 
   private func handle(_ call: GatewayCall, _ method: ControlRequest.Method) async throws -> Response {
     var request = try await request(call, method)
-    let bytes = try await call.readBody(limit: ControlRoutes.maxBodyBytes).bytes
+    let bytes = try await ControlRoutes.bytes(of: call, limit: ControlRoutes.maxBodyBytes)
     if !bytes.isEmpty {
-      do { request.body = try Document(json: bytes, limits: DocumentLimits(maxBytes: ControlRoutes.maxBodyBytes)) } catch {
-        throw ControlError(.badArgument, "the body is not JSON: \(error)")
-      }
+      do throws(DocumentError) {
+        request.body = try Document(json: bytes, limits: DocumentLimits(maxBytes: ControlRoutes.maxBodyBytes))
+      } catch { throw ControlError(.badArgument, "the body is not JSON: \(error)") }
     }
     let result = try await plane.handle(request)
     var headers: HTTPFields = [:]
@@ -79,6 +79,11 @@ package struct ControlRoutes: Sendable {
       scoringAddress: scoringAddress ?? base)
   }
 
+  private static func bytes(of call: GatewayCall, limit: Int) async throws -> [UInt8] {
+    let body = try await call.readBody(limit: limit)
+    return withExtendedLifetime(body) { Array(body.bytes) }
+  }
+
   private static func path(_ text: String) throws(ControlError) -> [String] {
     var path: [String] = []
     for segment in text.split(separator: "/") {
@@ -91,7 +96,7 @@ package struct ControlRoutes: Sendable {
   // MARK: - Signing in
 
   private func login(_ call: GatewayCall) async throws -> Response {
-    let bytes = try await call.readBody(limit: 4096).bytes
+    let bytes = try await ControlRoutes.bytes(of: call, limit: 4096)
     guard let secret = (try? Document(json: bytes))?["secret"]?.string else {
       throw ControlError(.badArgument, "secret is missing: expected {\"secret\": \"…\"}")
     }
@@ -186,7 +191,7 @@ extension ControlError.Code {
 extension GatewayCall {
   /// What the caller has reached: `https://apus.example:8443`.
   fileprivate var baseAddress: String {
-    "\(isSecure ? "https" : "http")://\(head.authority ?? header(.host) ?? "localhost")"
+    "\(head.scheme ?? "http")://\(head.authority ?? header(.host) ?? "localhost")"
   }
 
   fileprivate var allQueryValues: [String: String] {

@@ -24,6 +24,8 @@ package struct GatewayListener: Sendable {
   package var host: String
   /// 0: any that is free.
   package var port: Int
+  /// A socket in the file system in the place of host and port.
+  package var unixPath: String?
   package var tls: TLS?
   package var planes: Set<Plane>
 
@@ -33,4 +35,14 @@ package struct GatewayListener: Sendable {
     self.tls = tls
     self.planes = planes
   }
+
+  package init(unixPath: String, planes: Set<Plane> = [.publicData]) {
+    host = ""
+    port = 0
+    self.unixPath = unixPath
+    self.planes = planes
+  }
+
+  /// As errors name it.
+  var name: String { unixPath.map { "unix:\($0)" } ?? "\(host):\(port)" }
 }

@@ -9,8 +9,11 @@ internal import Threads
 ///
 /// - Throws: What keeps the server from starting: an address, a certificate.
 func runServer(_ configuration: ServerConfiguration) throws {
-  let server = try Server(configuration, version: apusVersion)
-  try server.listen()
+  let server = try waitFor {
+    let server = try await Server(configuration, version: apusVersion)
+    try await server.listen()
+    return server
+  }
   Task {
     do {
       try await server.loadModels()
@@ -29,4 +32,19 @@ func runServer(_ configuration: ServerConfiguration) throws {
     stopped.countDown()
   }
   stopped.wait()
+}
+
+/// Has the main thread, which the signals come to, wait for what is asynchronous.
+private func waitFor<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) throws -> Value {
+  let result = Locked<Result<Value, any Error>?>(nil)
+  let done = Latch(count: 1)
+  Task {
+    let outcome: Result<Value, any Error>
+    do { outcome = .success(try await work()) } catch { outcome = .failure(error) }
+    result.withLock { $0 = outcome }
+    done.countDown()
+  }
+  done.wait()
+  guard let outcome = result.withLock({ $0 }) else { preconditionFailure("The work ended without a result. This is a bug.") }
+  return try outcome.get()
 }

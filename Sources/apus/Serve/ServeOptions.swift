@@ -6,6 +6,7 @@ internal import ArgumentParser
 package struct ServeOptions: ParsableArguments {
   @OptionGroup(title: "Models") var models: ModelOptions
   @OptionGroup(title: "Network and logs") var network: NetworkOptions
+  @OptionGroup(title: "Endpoints") var endpoints: EndpointOptions
   @OptionGroup(title: "Limits") var limits: LimitOptions
 
   package init() {}
@@ -19,12 +20,14 @@ package struct ServeOptions: ParsableArguments {
     for source in sources {
       try source.models.apply(to: &configuration)
       try source.network.apply(to: &configuration)
+      try source.endpoints.apply(to: &configuration)
       try source.limits.apply(to: &configuration)
       tls.apply(source.network)
     }
     configuration.tls = try tls.resolved()
-    if configuration.modelRepositories.isEmpty {
-      throw UsageError("there is nothing to serve: give --model-repository DIR")
+    try EndpointOptions.complete(&configuration)
+    if configuration.modelRepositories.isEmpty && configuration.dataDirectory == nil {
+      throw UsageError("there is nothing to serve: give --model-repository DIR, or --data DIR after `apus init`")
     }
     return configuration
   }
@@ -51,23 +54,27 @@ package struct OptionName: Hashable, Sendable {
 extension ServeOptions {
   /// The options by name, for the sources that are not the command line. A test holds the list against the help text.
   package static let names: [OptionName] =
-    ["model-repository", "load-model", "cuda-libraries", "listen"].map { OptionName(name: $0, kind: .list) }
-    + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate"]
+    [
+      "model-repository", "load-model", "cuda-libraries", "listen", "http-listen", "private-http-listen", "control-listen",
+      "instance-type", "oidc-issuer", "cors-origin",
+    ].map { OptionName(name: $0, kind: .list) }
+    + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate", "private"]
     .map { OptionName(name: $0, kind: .flag) }
     + [
       "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
       "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate", "tls-key", "tls-client-ca",
       "response-compression", "log-level", "log-format", "max-concurrent-streams", "max-connections",
-      "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status",
+      "max-requests-in-flight", "http-max-connections", "http-max-requests", "max-queue-size", "queue-full-status", "queue-timeout-status", "data", "scoring-address",
+      "workspace", "unknown-instance-types", "machine",
     ].map { OptionName(name: $0, kind: .value) }
     + [
       "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
       "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace", "stall-timeout",
-      "inline-run-limit",
+      "inline-run-limit", "http-body-timeout", "http-idle-timeout", "token-lifetime",
     ].map { OptionName(name: $0, kind: .time) }
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
-      "connection-window-bytes",
+      "connection-window-bytes", "http-memory-bytes", "max-body-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.

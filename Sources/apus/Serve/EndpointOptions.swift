@@ -1,0 +1,149 @@
+internal import ApusServer
+internal import ArgumentParser
+internal import Gateway
+internal import Scaling
+internal import Tokens
+internal import Transport
+
+/// Endpoints: where they are kept, where they are reached, and who may.
+struct EndpointOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Directory that `apus init` made: serve the endpoints that are kept there.", valueName: "dir"))
+  var data: String?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Take everybody who reaches this server for its owner; for one that only its user reaches. (default: --no-private)")
+  var `private`: Bool?
+
+  @Option(
+    help: ArgumentHelp(
+      "Address for scoring over HTTP. Repeatable. (default: :8000 with --data, else none)", valueName: "address"))
+  var httpListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The same, where endpoints with public_network_access disabled are served too. Repeatable.", valueName: "address"))
+  var privateHTTPListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Address of the control plane over HTTP. Repeatable. (default: 127.0.0.1:8003 with --data)", valueName: "address"))
+  var controlListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "What scoring addresses begin with, such as https://models.example.com. (default: as the caller reached us)",
+      valueName: "address"))
+  var scoringAddress: String?
+
+  @Option(help: ArgumentHelp("Name of the workspace in addresses. (default: default)", valueName: "name"))
+  var workspace: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "An instance type and what one instance of it gets: NAME=CORES,MEMORY[,GPUS], such as small=2,4Gi. Repeatable.",
+      valueName: "type"))
+  var instanceType: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "What to do with instance types that are not declared: refuse, or use_default. (default: use_default, or refuse "
+        + "where one is declared)",
+      valueName: "what"))
+  var unknownInstanceTypes: UnknownTypes?
+
+  @Option(
+    help: ArgumentHelp("What all instances may use together: CORES,MEMORY[,GPUS]. (default: the machine)", valueName: "resources"))
+  var machine: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "An OpenID Connect issuer whose tokens are taken: NAME=ISSUER,AUDIENCE[,AUDIENCE…]. Repeatable.", valueName: "issuer"))
+  var oidcIssuer: [String] = []
+
+  @Option(
+    help: ArgumentHelp("How long an endpoint's token is good. (default: 8h)", valueName: "time"), transform: TimeSpan.parse)
+  var tokenLifetime: TimeSpan?
+
+  @Option(
+    help: ArgumentHelp("Origin whose pages may use the HTTP addresses; *: all. Repeatable.", valueName: "origin"))
+  var corsOrigin: [String] = []
+
+  @Option(help: ArgumentHelp("Largest body over HTTP. (default: 100MiB)", valueName: "size"), transform: ByteCount.parse)
+  var maxBodyBytes: ByteCount?
+
+  enum UnknownTypes: String, ExpressibleByArgument, CaseIterable {
+    case refuse
+    case useDefault = "use_default"
+  }
+
+  func apply(to configuration: inout ServerConfiguration) throws {
+    if let data { configuration.dataDirectory = data }
+    if let `private` { configuration.isPrivate = `private` }
+    if !httpListen.isEmpty { configuration.httpAddresses = httpListen }
+    if !privateHTTPListen.isEmpty { configuration.privateHTTPAddresses = privateHTTPListen }
+    if !controlListen.isEmpty { configuration.controlAddresses = controlListen }
+    if let scoringAddress {
+      configuration.scoringAddress = scoringAddress.hasSuffix("/") ? String(scoringAddress.dropLast()) : scoringAddress
+    }
+    if let workspace { configuration.workspace = workspace }
+    if !instanceType.isEmpty {
+      configuration.instanceTypes = try instanceType.map { try Self.instanceType($0) }
+      configuration.unknownInstanceTypes = .refuse
+    }
+    switch unknownInstanceTypes {
+    case .refuse: configuration.unknownInstanceTypes = .refuse
+    case .useDefault: configuration.unknownInstanceTypes = .useDefault
+    case nil: break
+    }
+    if let machine { configuration.machine = try Self.resources(machine, "--machine") }
+    if !oidcIssuer.isEmpty { configuration.openIDIssuers = try oidcIssuer.map { try Self.issuer($0) } }
+    if let tokenLifetime {
+      let seconds = Int64(tokenLifetime.duration.components.seconds)
+      configuration.tokens.endpointLifetime = seconds
+      configuration.tokens.refreshAfter = max(1, seconds / 2)
+    }
+    if !corsOrigin.isEmpty { configuration.cors.allowedOrigins = corsOrigin }
+    try set(&configuration.gateway.maxBodyBytes, maxBodyBytes?.bytes, "--max-body-bytes", 1...Int(UInt32.max))
+  }
+
+  /// What only means something once all sources are read.
+  static func complete(_ configuration: inout ServerConfiguration) throws(UsageError) {
+    guard configuration.dataDirectory != nil else {
+      if configuration.isPrivate { throw UsageError("--private needs --data, the directory of what is served") }
+      if !configuration.controlAddresses.isEmpty { throw UsageError("--control-listen needs --data, the directory that it controls") }
+      return
+    }
+    if configuration.httpAddresses.isEmpty { configuration.httpAddresses = [.tcp(host: "", port: 8000)] }
+    if configuration.controlAddresses.isEmpty { configuration.controlAddresses = [.tcp(host: "127.0.0.1", port: 8003)] }
+  }
+
+  private static func instanceType(_ text: String) throws(UsageError) -> ComputeCatalogue.InstanceType {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2 else {
+      throw UsageError("--instance-type is '\(text)'; expected NAME=CORES,MEMORY[,GPUS], such as small=2,4Gi")
+    }
+    return ComputeCatalogue.InstanceType(name: parts[0], resources: try resources(parts[1], "--instance-type \(parts[0])"))
+  }
+
+  private static func resources(_ text: String, _ option: String) throws(UsageError) -> ComputeResources {
+    let parts = text.split(separator: ",").map(String.init)
+    guard (2...3).contains(parts.count) else {
+      throw UsageError("\(option) is '\(text)'; expected CORES,MEMORY[,GPUS], such as 2,4Gi or 4,16Gi,1")
+    }
+    do {
+      return try ComputeResources(cores: parts[0], memory: parts[1], gpus: parts.count > 2 ? parts[2] : "0", field: option)
+    } catch { throw UsageError(error.message) }
+  }
+
+  private static func issuer(_ text: String) throws(UsageError) -> OpenIDConfiguration {
+    let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+    let values = parts.count == 2 ? parts[1].split(separator: ",").map(String.init) : []
+    guard values.count >= 2 else {
+      throw UsageError("--oidc-issuer is '\(text)'; expected NAME=ISSUER,AUDIENCE, such as corp=https://login.example.com,apus")
+    }
+    let issuer = OpenIDConfiguration(name: parts[0], issuer: values[0], audiences: Array(values.dropFirst()))
+    do { try issuer.validate() } catch { throw UsageError("--oidc-issuer: \(error.message)") }
+    return issuer
+  }
+}
