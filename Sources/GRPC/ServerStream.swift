@@ -20,9 +20,6 @@ package final class ServerStream {
 
   package let deadline: Instant
 
-  /// The loop whose thread everything here belongs to.
-  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
-
   init(_ call: CallPointer) {
     self.call = call
     loop = call.pointee.loop
