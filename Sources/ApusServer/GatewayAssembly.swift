@@ -31,18 +31,16 @@ internal final class GatewayAssembly: Sendable {
       parts = nil
       return
     }
-    let door = try GatewayDoor(laneCount: 1, makeDoor: makeDoor)
+    let door = try GatewayDoor(laneCount: 1, verification: catalogue?.verification, makeDoor: makeDoor)
     var host = GatewayHost(door: door, board: board, version: version)
     host.isLive = { !state.isStopping }
     host.isReady = { !state.isStopping && models.isServerReady }
     host.whileStarting = { state.whileStarting($0) }
-    host.verification = catalogue?.verification
-    host.repository = GatewayAssembly.repository(models)
     var routes = GatewayRoutes()
     routes.addModels(host)
     routes.addOpenInference(host)
     routes.addScoring(host)
-    if let repository = host.repository { routes.addRepository(repository) }
+    routes.addRepository(GatewayAssembly.repository(models))
     if let catalogue {
       ControlRoutes(catalogue.plane, scoringAddress: configuration.scoringAddress).add(to: &routes)
     }
@@ -122,7 +120,7 @@ extension ServerConfiguration {
         switch address {
         case .tcp(let host, let port):
           let secure = tls.map { GatewayListener.TLS(certificateFile: $0.certificateFile, keyFile: $0.keyFile) }
-          listener = GatewayListener(host: host.isEmpty ? "0.0.0.0" : host, port: port, tls: secure, planes: planes)
+          listener = GatewayListener(host: host.isEmpty ? "0.0.0.0" : host, port: Int(port), tls: secure, planes: planes)
         case .unix(let path): listener = GatewayListener(unixPath: path, planes: planes)
         }
         if let same = listeners.firstIndex(where: { $0.port != 0 && $0.host == listener.host && $0.port == listener.port }) {

@@ -1,5 +1,5 @@
 package import Control
-internal import Inference
+package import Inference
 internal import Synchronization
 
 /// What every service must know of the server as a whole: its models, its name, and whether it is stopping.
@@ -20,7 +20,7 @@ package final class ServerState: Sendable {
   package func finishStarting() { starting.store(false, ordering: .relaxed) }
 
   /// While the first models load, one that is not known yet may be in a moment: come back rather than give up.
-  func whileStarting(_ error: InferenceError) -> InferenceError {
+  package func whileStarting(_ error: InferenceError) -> InferenceError {
     guard error.code == .notFound, starting.load(ordering: .relaxed) else { return error }
     return .unavailable("\(error.message); the server is starting and still loads its models")
   }

@@ -1,8 +1,10 @@
+internal import Access
 internal import CLinux
 internal import EventLoops
 internal import Glibc
 internal import Inference
 internal import Serving
+internal import Synchronization
 internal import Threads
 
 /// One thread of the gateway's door: an event loop, a front door that only this thread touches, and the mailbox that
@@ -14,6 +16,8 @@ final class DoorLane: @unchecked Sendable {
     /// The request is back with its outputs or its failure; `finish` is still to be called.
     case answered
     case refused(InferenceError)
+    /// Its credential is one that this lane does not know; nil: it has changed meanwhile, so just try again.
+    case needsVerification(VerificationNeed?)
   }
 
   /// How long models may run on this thread at the end of one turn.
@@ -60,7 +64,10 @@ final class DoorLane: @unchecked Sendable {
         submit(request)
       }
     }
-    if case .refused = submission { leave() }
+    switch submission {
+    case .answered: break
+    case .refused, .needsVerification: leave()
+    }
     return submission
   }
 
@@ -72,13 +79,46 @@ final class DoorLane: @unchecked Sendable {
     case .refused(let error):
       Unmanaged.passUnretained(request).release()
       request.resume(.refused(error))
+    case .needsVerification:
+      Unmanaged.passUnretained(request).release()
+      request.resume(
+        .needsVerification(
+          door.verificationNeed(request.pointer.pointee.modelName, authorization: request.pointer.pointee.credential)))
     }
+  }
+
+  /// Whether a caller may look at an endpoint; nil if it may.
+  func checkAccess(_ endpoint: String, authorization: String) async -> Submission? {
+    guard state.withLock({ !$0.isStopping }) else { return .refused(.unavailable("the server is stopping")) }
+    return await withCheckedContinuation { continuation in
+      loop.execute { [self] in
+        var (endpoint, authorization) = (endpoint, authorization)
+        let closed: Submission? = endpoint.withUTF8 { endpoint in
+          authorization.withUTF8 { authorization in
+            let endpoint = UnsafeRawBufferPointer(endpoint)
+            let authorization = UnsafeRawBufferPointer(authorization)
+            switch door.checkAccess(endpoint, authorization: authorization) {
+            case nil, .accepted: return nil
+            case .refused(let error): return .refused(error)
+            case .needsVerification:
+              return .needsVerification(door.verificationNeed(endpoint, authorization: authorization))
+            }
+          }
+        }
+        continuation.resume(returning: closed)
+      }
+    }
+  }
+
+  /// Keeps what verification found, for all requests from now on.
+  func remember(_ verdict: CredentialVerdict, for need: VerificationNeed) {
+    loop.execute { [self] in door.remember(verdict, for: need) }
   }
 
   /// Tells whoever has the request that nobody waits for it. It comes back all the same.
   func cancel(_ request: GatewayRequest) {
     request.pointer.pointee.cancelled.store(true, ordering: .relaxed)
-    loop.execute { [door] in
+    loop.execute { [self] in
       if request.waiting != nil { door.cancel(request.pointer) }
     }
   }
@@ -91,7 +131,7 @@ final class DoorLane: @unchecked Sendable {
     }
   }
 
-  func stateChanged() { loop.execute { [door] in door.refresh() } }
+  func stateChanged() { loop.execute { [self] in door.refresh() } }
 
   func stop() {
     let isIdle = state.withLock { state in

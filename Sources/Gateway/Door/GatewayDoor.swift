@@ -1,3 +1,4 @@
+package import Access
 internal import EventLoops
 package import Inference
 package import Serving
@@ -28,14 +29,22 @@ package final class GatewayDoor: Sendable {
   }
 
   private let lanes: [DoorLane]
+  private let verification: CredentialVerification?
   private let nextLane = Atomic<Int>(0)
+  /// A credential whose verdict is void as soon as it is there, because rights change all the time, is refused after so
+  /// many.
+  private static let maxVerifications = 3
 
   /// - Parameters:
   ///   - laneCount: At least 1. One carries tens of thousands of requests a second.
+  ///   - verification: Asked about credentials that a lane does not know; nil: they are not taken.
   ///   - makeDoor: Makes the door of a lane, by its number.
   /// - Throws: `SystemError` or `InferenceError` if there are no descriptors or threads left.
-  package init(laneCount: Int = 1, makeDoor: (Int) -> ServingDoor) throws {
+  package init(
+    laneCount: Int = 1, verification: CredentialVerification? = nil, makeDoor: (Int) -> ServingDoor
+  ) throws {
     precondition(laneCount >= 1, "A door without lanes lets nobody in. This is a bug.")
+    self.verification = verification
     lanes = try (0..<laneCount).map { try DoorLane(index: $0, door: makeDoor($0)) }
   }
 
@@ -55,7 +64,7 @@ package final class GatewayDoor: Sendable {
     let lane = lanes[request.lane]
     let start = Instant.now()
     let submission = await withTaskCancellationHandler {
-      await lane.serve(request)
+      await serve(request, on: lane)
     } onCancel: {
       lane.cancel(request)
     }
@@ -63,6 +72,8 @@ package final class GatewayDoor: Sendable {
     switch submission {
     case .refused(let error):
       outcome = Outcome(result: .failure(error), wasAccepted: false)
+    case .needsVerification:
+      outcome = Outcome(result: .failure(InferenceError(CredentialRefusal.unverifiable)), wasAccepted: false)
     case .answered:
       do throws(InferenceError) {
         if let failure = request.pointer.pointee.failure { throw failure }
@@ -76,6 +87,40 @@ package final class GatewayDoor: Sendable {
     outcome.retryAfterNanoseconds = request.pointer.pointee.retryAfterNanoseconds
     outcome.servedNanoseconds = Instant.now().nanoseconds(since: start)
     return outcome
+  }
+
+  private func serve(_ request: GatewayRequest, on lane: DoorLane) async -> DoorLane.Submission {
+    for _ in 0..<Self.maxVerifications {
+      let submission = await lane.serve(request)
+      guard case .needsVerification(let need) = submission else { return submission }
+      guard await verify(need, on: lane) else { return submission }
+    }
+    return .needsVerification(nil)
+  }
+
+  /// Whether a caller may look at an endpoint that it scores, or at a repository's model.
+  ///
+  /// - Parameter authorization: Value of the header; empty where there is none.
+  /// - Throws: `.unauthenticated` or `.permissionDenied`, which never say whether the endpoint exists; `.unavailable` if
+  ///   the credential can't be verified now.
+  package func checkAccess(_ endpoint: String, authorization: String) async throws(InferenceError) {
+    for _ in 0..<Self.maxVerifications {
+      switch await lanes[0].checkAccess(endpoint, authorization: authorization) {
+      case nil, .answered: return
+      case .refused(let error): throw error
+      case .needsVerification(let need):
+        guard await verify(need, on: lanes[0]) else { throw InferenceError(CredentialRefusal.unverifiable) }
+      }
+    }
+    throw InferenceError(CredentialRefusal.unverifiable)
+  }
+
+  /// - Returns: Whether it is worth another try.
+  private func verify(_ need: VerificationNeed?, on lane: DoorLane) async -> Bool {
+    guard let need else { return true }
+    guard let verification else { return false }
+    lane.remember(await verification(need.credential, need.endpoint, need.access), for: need)
+    return true
   }
 
   /// Takes a request back as far as it can be: whoever waits for it hears of it.

@@ -1,4 +1,6 @@
+internal import Access
 package import Inference
+internal import Routing
 package import Serving
 
 /// What the gateway says of models, out of the snapshot that requests are served from.
@@ -14,11 +16,28 @@ extension ServingBoard {
 
   /// All deployments of an endpoint that are ready, in the order of their names.
   package func deployments(of endpoint: String) -> [ServingDeployment] {
-    read().snapshot.deployments.filter { $0.name == endpoint }.sorted { ($0.version, $0.deployment) < ($1.version, $1.deployment) }
+    read().snapshot.deployments.filter { $0.name == endpoint }.sorted { ServingBoard.isBefore($0, $1) }
+  }
+
+  /// Whether nobody has to say who asks for an endpoint: it is a repository's model, or open, or it is not there and
+  /// anybody may be told so.
+  package func isOpen(_ endpoint: String) -> Bool {
+    let snapshot = read().snapshot
+    if let policy = snapshot.policies[endpoint] { return policy.access.mode == .open }
+    if snapshot.unknownAccess == nil { return true }
+    var endpoint = endpoint
+    return endpoint.withUTF8 { snapshot.routing.index(of: UnsafeRawBufferPointer($0)) >= 0 }
   }
 
   /// All deployments that are ready.
   package var allDeployments: [ServingDeployment] {
-    read().snapshot.deployments.sorted { ($0.name, $0.version, $0.deployment) < ($1.name, $1.version, $1.deployment) }
+    read().snapshot.deployments.sorted { ServingBoard.isBefore($0, $1) }
+  }
+
+  /// By name, then by number where the versions are numbers, as in a repository.
+  private static func isBefore(_ left: ServingDeployment, _ right: ServingDeployment) -> Bool {
+    if left.name != right.name { return left.name < right.name }
+    if let leftNumber = Int64(left.version), let rightNumber = Int64(right.version) { return leftNumber < rightNumber }
+    return left.version < right.version
   }
 }

@@ -16,8 +16,6 @@ package struct GatewayHost: Sendable {
   package var serves: @Sendable (_ endpoint: String, _ planes: Set<GatewayListener.Plane>) -> Bool = { _, _ in true }
   /// An error as it is told while the first models still load.
   package var whileStarting: @Sendable (InferenceError) -> InferenceError = { $0 }
-  /// The repository's models and what clients may do to them; nil: there is no such API.
-  package var repository: RepositoryControl?
 
   package init(door: GatewayDoor, board: ServingBoard, version: String) {
     self.door = door

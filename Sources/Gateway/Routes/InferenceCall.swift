@@ -33,6 +33,14 @@ struct InferenceCall: Sendable {
     return request
   }
 
+  /// Lets the caller in before its body is read: who may not call learns nothing of the endpoint.
+  ///
+  /// - Throws: As `GatewayDoor.checkAccess`.
+  func checkAccess() async throws(InferenceError) {
+    guard !host.board.isOpen(endpoint) else { return }
+    try await host.door.checkAccess(endpoint, authorization: call.header(.authorization) ?? "")
+  }
+
   /// The deployment that would answer, for forms that go by its signature.
   ///
   /// - Throws: As for a request to it.

@@ -14,30 +14,32 @@ extension GatewayRoutes {
     add(.get, "/v2/health/live", errors: .protocolError) { _ in try ModelRoutes.state("live", host.isLive()) }
     add(.get, "/v2/health/ready", errors: .protocolError) { _ in try ModelRoutes.state("ready", host.isReady()) }
     add(.get, "/v2/models/stats", errors: .protocolError) { call in
-      let deployments = host.board.allDeployments.filter { host.serves($0.name, call.planes) }
+      let deployments = host.board.allDeployments.filter {
+        host.board.isOpen($0.name) && host.serves($0.name, call.planes)
+      }
       return .json(.ok, ModelStatisticsDocument.of(deployments).bytes)
     }
     for path in ["/v2/models/{model}", "/v2/models/{model}/versions/{version}"] {
       add(.get, path, errors: .protocolError) { call in
-        let inference = InferenceCall(call, host)
-        return .json(.ok, ModelRoutes.metadata(try inference.deployment(), host).bytes)
+        .json(.ok, ModelRoutes.metadata(try await InferenceCall(call, host).permittedDeployment(), host).bytes)
       }
       add(.get, "\(path)/ready", errors: .protocolError) { call in
-        let name = try InferenceCall(call, host).deployment().name
+        let name = try await InferenceCall(call, host).permittedDeployment().name
         return .json(.ok, JSONDocument.members(["name": .string(name), "ready": true]).bytes)
       }
       add(.get, "\(path)/config", errors: .protocolError) { call in
-        .json(.ok, ModelConfigurationDocument.of(try InferenceCall(call, host).deployment()).bytes)
+        .json(.ok, ModelConfigurationDocument.of(try await InferenceCall(call, host).permittedDeployment()).bytes)
       }
       add(.get, "\(path)/stats", errors: .protocolError) { call in
         let inference = InferenceCall(call, host)
-        let deployment = try inference.deployment()
+        let deployment = try await inference.permittedDeployment()
         let all = inference.version.isEmpty ? host.board.deployments(of: deployment.name) : [deployment]
         return .json(.ok, ModelStatisticsDocument.of(all).bytes)
       }
     }
     add(.get, "/endpoints/{endpoint}", errors: .message) { call in
-      _ = try InferenceCall(host: host, call: call, endpoint: call.parameter("endpoint")).deployment()
+      let inference = InferenceCall(host: host, call: call, endpoint: call.parameter("endpoint"))
+      _ = try await inference.permittedDeployment()
       return .text(.ok, "Healthy")
     }
   }
@@ -46,6 +48,11 @@ extension GatewayRoutes {
 extension InferenceCall {
   fileprivate init(_ call: GatewayCall, _ host: GatewayHost) {
     self.init(host: host, call: call, endpoint: call.parameter("model"), version: call.parameter("version"))
+  }
+
+  fileprivate func permittedDeployment() async throws(InferenceError) -> ServingDeployment {
+    try await checkAccess()
+    return try deployment()
   }
 }
 
@@ -65,7 +72,7 @@ private enum ModelRoutes {
   }
 
   static func metadata(_ deployment: ServingDeployment, _ host: GatewayHost) -> JSONDocument {
-    let versions = host.board.deployments(of: deployment.name).map { JSONDocument.string($0.deployment) }
+    let versions = host.board.deployments(of: deployment.name).map { JSONDocument.string($0.version) }
     return [
       "name": .string(deployment.name), "versions": .list(versions),
       "platform": .string(deployment.configuration.platform), "inputs": tensors(deployment.signature.inputs),

@@ -10,7 +10,7 @@ enum ModelStatisticsDocument {
   private static func statistics(_ deployment: ServingDeployment) -> JSONDocument {
     let statistics = deployment.pool.statistics
     return [
-      "name": .string(deployment.name), "version": .string(deployment.deployment),
+      "name": .string(deployment.name), "version": .string(deployment.version),
       "last_inference": count(statistics.lastInferenceMilliseconds), "inference_count": count(statistics.inferenceCount),
       "execution_count": count(statistics.executionCount),
       "inference_stats": [

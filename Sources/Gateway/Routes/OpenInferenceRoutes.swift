@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Inference
+internal import Serving
 
 extension GatewayRoutes {
   /// Inference by the Open Inference Protocol's REST form. (Triton, "HTTP/REST and GRPC Protocol".)
@@ -18,6 +19,7 @@ private enum OpenInferenceRoutes {
   static func infer(_ inference: InferenceCall) async throws -> Response {
     let call = inference.call
     let request = try inference.makeRequest()
+    try await inference.checkAccess()
     let body = try await call.readBody()
     let form = try read(inference, body, into: request)
     let outcome = try await inference.infer(request, body: body, form)

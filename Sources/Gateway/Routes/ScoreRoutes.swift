@@ -1,6 +1,7 @@
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Inference
+internal import Serving
 
 extension GatewayRoutes {
   /// Scoring of endpoints in the forms that Azure ML's and other servers' clients send, and their descriptions.
@@ -10,7 +11,7 @@ extension GatewayRoutes {
     }
     for path in ["/endpoints/{endpoint}/swagger.json", "/v2/models/{endpoint}/swagger.json"] {
       add(.get, path, errors: .message) { call in
-        try ScoreRoutes.describe(InferenceCall(host: host, call: call, endpoint: call.parameter("endpoint")))
+        try await ScoreRoutes.describe(InferenceCall(host: host, call: call, endpoint: call.parameter("endpoint")))
       }
     }
   }
@@ -23,6 +24,7 @@ private enum ScoreRoutes {
     let call = inference.call
     let isBinary = try isBinary(call)
     let request = try inference.makeRequest()
+    try await inference.checkAccess()
     let body = try await call.readBody()
     let form = try read(inference, body, isBinary: isBinary, into: request)
     let outcome = try await inference.infer(request, body: body, form)
@@ -86,14 +88,15 @@ private enum ScoreRoutes {
     return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
   }
 
-  static func describe(_ inference: InferenceCall) throws -> Response {
+  static func describe(_ inference: InferenceCall) async throws -> Response {
+    try await inference.checkAccess()
     let word = inference.call.queryValue("version")
     guard let version = OpenAPIVersion(word: word) else {
       throw HTTPFailure(.notFound, "version is '\((word ?? "").prefix(40))': expected 2, 3 or 3.1")
     }
     let deployment = try inference.deployment()
     let description = EndpointDescription(
-      endpoint: inference.endpoint, version: deployment.deployment, signature: deployment.signature)
+      endpoint: inference.endpoint, version: deployment.version, signature: deployment.signature)
     return .json(.ok, description.document(version).bytes)
   }
 }

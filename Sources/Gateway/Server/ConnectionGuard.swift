@@ -6,7 +6,8 @@ internal import NIOHTTPTypesHTTP1
 /// Stands between a connection (or a stream of HTTP/2) and the requests on it: sees who is slow, who is gone, and ends
 /// what can't go on.
 ///
-/// - A body that takes longer than `bodyTimeout` becomes an error, and the request is answered with 408.
+/// - A body that takes longer than `bodyTimeout`, or a large one that brings less than `bodyProgressBytes` in such a time,
+///   becomes an error, and the request is answered with 408.
 /// - `Expect: 100-continue` is answered, so that clients such as curl send their body at once.
 /// - After a response that closes, what the client still sends is thrown away for `lingerTimeout`, so that the response
 ///   arrives (RFC 9112, section 9.6: "the server's final response might be erased" by a reset otherwise).
@@ -25,6 +26,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   private var timer: Scheduled<Void>?
   private var isReadingRequest = false
   private var isThrowingAway = false
+  /// Bytes of the body since its time began anew.
+  private var progress = 0
   private var isHTTP1 = true
 
   init(registry: ConnectionRegistry, limits: GatewayLimits) {
@@ -60,18 +63,25 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     case .head(let head):
       isReadingRequest = true
       watch.beginRequest()
-      schedule(limits.bodyTimeout, context) { me, context in
-        me.watch.closeAfterResponse()
-        context.fireErrorCaught(SlowBody())
-      }
+      beginTime(context)
       greet(head, context)
-    case .body: break
+    case .body(let part):
+      progress += part.readableBytes
+      if progress >= limits.bodyProgressBytes { beginTime(context) }
     case .end:
       isReadingRequest = false
       timer?.cancel()
       watch.endBody()
     }
     context.fireChannelRead(data)
+  }
+
+  private func beginTime(_ context: ChannelHandlerContext) {
+    progress = 0
+    schedule(limits.bodyTimeout, context) { me, context in
+      me.watch.closeAfterResponse()
+      context.fireErrorCaught(SlowBody())
+    }
   }
 
   private func greet(_ head: HTTPRequest, _ context: ChannelHandlerContext) {

@@ -13,8 +13,10 @@ package struct GatewayLimits: Hashable, Sendable {
   package var maxConcurrentRequests = 10_000
   /// A connection without a request is closed after this.
   package var idleTimeout = Duration.seconds(120)
-  /// From a request's head to the end of its body. Past it: 408.
+  /// From a request's head to the end of its body, or to the next `bodyProgressBytes` of it. Past it: 408.
   package var bodyTimeout = Duration.seconds(60)
+  /// What of a large body has to come in `bodyTimeout`.
+  package var bodyProgressBytes = 1 << 20
   /// How long a connection that is to be closed may still send what nobody reads.
   package var lingerTimeout = Duration.seconds(2)
 

@@ -22,10 +22,10 @@ package struct GatewayListener: Sendable {
   }
 
   package var host: String
-  /// A Unix socket in place of host and port.
-  package var unixPath: String?
   /// 0: any that is free.
   package var port: Int
+  /// A socket in the file system in the place of host and port.
+  package var unixPath: String?
   package var tls: TLS?
   package var planes: Set<Plane>
 
@@ -36,8 +36,13 @@ package struct GatewayListener: Sendable {
     self.planes = planes
   }
 
-  package init(unixPath: String, planes: Set<Plane>) {
-    self.init(host: "", port: 0, planes: planes)
+  package init(unixPath: String, planes: Set<Plane> = [.publicData]) {
+    host = ""
+    port = 0
     self.unixPath = unixPath
+    self.planes = planes
   }
+
+  /// As errors name it.
+  var name: String { unixPath.map { "unix:\($0)" } ?? "\(host):\(port)" }
 }

@@ -43,6 +43,7 @@ final class GatewayResponder: Sendable {
     }
     response.headers[.requestID] = id
     if let given = request.headers[.clientRequestID] { response.headers[.clientRequestID] = RequestID.sanitized(given) }
+    if response.status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
     cors.apply(to: &response.headers, origin: request.headers[.origin])
     if watch?.hasEndedBody == false {
       // Whoever does not read a body has no use for the rest of it.

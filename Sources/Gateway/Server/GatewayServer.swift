@@ -23,6 +23,8 @@ package final class GatewayServer: Sendable {
     var runs: [Task<Void, Never>] = []
     var failure: String?
     var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func isSettled(_ count: Int) -> Bool { failure != nil || ports.count == count }
   }
 
   /// - Parameter threads: That own the sockets; at least 1.
@@ -94,7 +96,7 @@ package final class GatewayServer: Sendable {
       }, eventLoopGroup: group, logger: GatewayServer.silence)
     let run = Task { [self] in
       do { try await server.run() } catch {
-        settle { $0.failure = $0.failure ?? "can't listen on \(listener.host):\(listener.port): \(error)" }
+        settle { $0.failure = $0.failure ?? "can't listen on \(listener.name): \(error)" }
       }
     }
     state.withLock { state in
@@ -145,10 +147,6 @@ package final class GatewayServer: Sendable {
   }
 
   private static let silence = Logger(label: "apus.gateway") { _ in SwiftLogNoOpLogHandler() }
-}
-
-extension GatewayServer.State {
-  fileprivate func isSettled(_ count: Int) -> Bool { failure != nil || ports.count == count }
 }
 
 /// What keeps the gateway from listening.

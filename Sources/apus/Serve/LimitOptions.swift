@@ -1,5 +1,6 @@
 internal import ApusServer
 internal import ArgumentParser
+internal import Gateway
 internal import HTTP2
 internal import Inference
 internal import Pools
@@ -21,6 +22,27 @@ struct LimitOptions: ParsableArguments {
     help: ArgumentHelp("The same for one connection. (default: 256MiB)", valueName: "size"),
     transform: ByteCount.parse)
   var connectionBytes: ByteCount?
+
+  @Option(
+    help: ArgumentHelp("Bodies and tensors held for HTTP by the whole server. (default: 2GiB)", valueName: "size"),
+    transform: ByteCount.parse)
+  var httpMemoryBytes: ByteCount?
+
+  @Option(help: ArgumentHelp("Connections open at once on one HTTP address. (default: 10000)", valueName: "n"))
+  var httpMaxConnections: Int?
+
+  @Option(help: ArgumentHelp("HTTP requests in hand of the whole server. (default: 10000)", valueName: "n"))
+  var httpMaxRequests: Int?
+
+  @Option(
+    help: ArgumentHelp("How long the body of an HTTP request, or the next MiB of it, may take. (default: 1m)", valueName: "time"),
+    transform: TimeSpan.parse)
+  var httpBodyTimeout: TimeSpan?
+
+  @Option(
+    help: ArgumentHelp("An HTTP connection without a request is closed after this. (default: 2m)", valueName: "time"),
+    transform: TimeSpan.parse)
+  var httpIdleTimeout: TimeSpan?
 
   @Option(help: ArgumentHelp("Calls open at once on one connection. (default: 1000)", valueName: "n"))
   var maxConcurrentStreams: Int?
@@ -124,6 +146,7 @@ struct LimitOptions: ParsableArguments {
   func apply(to configuration: inout ServerConfiguration) throws {
     try applySizes(to: &configuration.limits)
     applyTimes(to: &configuration.limits)
+    try applyHTTP(to: &configuration.gateway)
     try set(&configuration.maxRequestsInFlight, maxRequestsInFlight, "--max-requests-in-flight", 1...1_000_000_000)
     try set(&configuration.pools.maxQueuedRequests, maxQueueSize, "--max-queue-size", 1...1_000_000_000)
     if let inlineRunLimit { configuration.pools.inlineRunLimit = inlineRunLimit.duration }
@@ -133,6 +156,14 @@ struct LimitOptions: ParsableArguments {
     if let queueTimeoutStatus {
       configuration.pools.queueTimeoutCode = queueTimeoutStatus == .unavailable ? .unavailable : .deadlineExceeded
     }
+  }
+
+  private func applyHTTP(to limits: inout GatewayLimits) throws {
+    try set(&limits.memoryBytes, httpMemoryBytes?.bytes, "--http-memory-bytes", 1...Int.max)
+    try set(&limits.maxConnections, httpMaxConnections, "--http-max-connections", 1...10_000_000)
+    try set(&limits.maxConcurrentRequests, httpMaxRequests, "--http-max-requests", 1...1_000_000_000)
+    if let httpBodyTimeout { limits.bodyTimeout = httpBodyTimeout.duration }
+    if let httpIdleTimeout { limits.idleTimeout = httpIdleTimeout.duration }
   }
 
   private func applySizes(to limits: inout ServerLimits) throws {

@@ -64,17 +64,17 @@ extension ServeOptions {
       "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
       "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate", "tls-key", "tls-client-ca",
       "response-compression", "log-level", "log-format", "max-concurrent-streams", "max-connections",
-      "max-requests-in-flight", "max-queue-size", "queue-full-status", "queue-timeout-status", "data", "scoring-address",
+      "max-requests-in-flight", "http-max-connections", "http-max-requests", "max-queue-size", "queue-full-status", "queue-timeout-status", "data", "scoring-address",
       "workspace", "unknown-instance-types", "machine",
     ].map { OptionName(name: $0, kind: .value) }
     + [
       "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
       "keepalive-timeout", "min-ping-interval", "max-connection-age", "max-connection-age-grace", "stall-timeout",
-      "inline-run-limit", "token-lifetime",
+      "inline-run-limit", "http-body-timeout", "http-idle-timeout", "token-lifetime",
     ].map { OptionName(name: $0, kind: .time) }
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
-      "connection-window-bytes", "max-body-bytes",
+      "connection-window-bytes", "http-memory-bytes", "max-body-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.
