@@ -1,6 +1,7 @@
 internal import Access
 internal import Documents
 internal import Resources
+internal import Rollouts
 internal import Stores
 
 /// `onlineEndpoints/{endpoint}/deployments` and one of them.

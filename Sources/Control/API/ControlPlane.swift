@@ -186,8 +186,6 @@ package struct ControlPlaneOptions: Sendable {
   package var maxInstancesPerDeployment = 50
   /// Ended operations that are kept to be asked about.
   package var maxOperations = 2000
-  /// For deployments that name no instance type.
-  package var defaultInstanceType = ""
   /// A private server on this machine: whoever reaches it is its owner.
   package var trustsEveryone = false
 
