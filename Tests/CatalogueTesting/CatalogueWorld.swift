@@ -264,6 +264,14 @@ package final class CatalogueWorld: Sendable {
     }
   }
 
+  /// Why an accepted request failed, when it is answered; nil: it did not.
+  package static func failure(of request: OwnedRequest, from door: ServingDoor) -> InferenceError? {
+    do {
+      _ = try take(request, from: door)
+      return nil
+    } catch { return error as? InferenceError }
+  }
+
   /// Waits for the answer of an accepted request.
   package static func take(_ request: OwnedRequest, from door: ServingDoor) throws -> Float {
     request.wait()

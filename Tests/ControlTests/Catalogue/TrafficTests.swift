@@ -62,8 +62,12 @@ import Threads
       #expect(try await world.send(.delete, "onlineEndpoints/churn/deployments/blue").operation == deletion.operation)
       world.backend.gates.open("gate")
       let box = UncheckedBox((request, door))
-      await awaitOffPool { _ = try? CatalogueWorld.take(box.value.0, from: box.value.1) }
-      #expect(request.failure == nil, "what was accepted is answered")
+      let failure = Locked<InferenceError?>(.internal("not answered"))
+      await awaitOffPool {
+        let found = CatalogueWorld.failure(of: box.value.0, from: box.value.1)
+        failure.withLock { $0 = found }
+      }
+      #expect(failure.withLock { $0 } == nil, "what was accepted is answered")
       #expect(try await world.ended(deletion)["status"] == "Succeeded")
     }
   }
@@ -157,8 +161,12 @@ import Threads
       #expect(await world.refusal(.delete, "onlineEndpoints/churn/deployments/blue")?.code == .conflict)
       world.backend.gates.open("gate")
       let box = UncheckedBox((request, door))
-      await awaitOffPool { _ = try? CatalogueWorld.take(box.value.0, from: box.value.1) }
-      #expect(request.failure == nil)
+      let failure = Locked<InferenceError?>(.internal("not answered"))
+      await awaitOffPool {
+        let found = CatalogueWorld.failure(of: box.value.0, from: box.value.1)
+        failure.withLock { $0 = found }
+      }
+      #expect(failure.withLock { $0 } == nil)
       #expect(try await world.ended(deletion)["status"] == "Succeeded")
       #expect(await world.refusal(.get, "onlineEndpoints/churn/deployments/blue")?.code == .notFound)
       #expect { try world.answer() } throws: { ($0 as? InferenceError)?.code == .notFound }
