@@ -106,9 +106,14 @@ package struct Principal: Hashable, Sendable {
   package let id: PrincipalID
   package let kind: Kind
   package let groups: [PrincipalID]
+  /// For people to read, in the audit log; decides nothing. At most 128 characters, no control characters.
+  package let displayName: String?
 
-  package init(_ id: PrincipalID, kind: Kind, groups: [PrincipalID] = []) {
+  package init(_ id: PrincipalID, kind: Kind, groups: [PrincipalID] = [], displayName: String? = nil) {
     self.id = id
+    self.displayName = displayName.map { name in
+      String(String.UnicodeScalarView(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f }.prefix(128)))
+    }
     self.kind = kind
     self.groups = Array(groups.prefix(Principal.maxGroups))
   }

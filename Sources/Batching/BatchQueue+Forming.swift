@@ -177,11 +177,11 @@ extension BatchQueue {
   }
 
   private mutating func retireIfTimedOut(_ slot: Int32, at now: Instant, into batch: inout FormedBatch) -> Bool {
-    if entries[Int(slot)].deadline <= now {
+    if entries[Int(slot)].deadline.nanoseconds <= now.nanoseconds {
       drop(slot, .deadline, into: &batch)
       return true
     }
-    guard entries[Int(slot)].timeout <= now else { return false }
+    guard entries[Int(slot)].timeout.nanoseconds <= now.nanoseconds else { return false }
     switch policy.timeoutAction {
     case .reject: drop(slot, .timeout, into: &batch)
     case .delay: delay(slot)
@@ -198,22 +198,29 @@ extension BatchQueue {
   ///
   /// For queues in which all wait equally long; one that may not, behind one that may, is found later.
   ///
-  /// - Parameter batch: Its `removed` is emptied, then filled.
+  /// - Parameters:
+  ///   - looksAtAll: Whether to go on past those that may wait on: for a queue that no instance looks at.
+  ///   - batch: Its `removed` is emptied, then filled.
   /// - Returns: When to look again.
   package mutating func removeOverdue(
-    at now: Instant, isCancelled: (UInt) -> Bool, into batch: inout FormedBatch
+    at now: Instant, looksAtAll: Bool = false, isCancelled: (UInt) -> Bool, into batch: inout FormedBatch
   ) -> Instant {
     batch.clear()
-    while !live.isEmpty {
-      let slot = live.first
-      let line = entries[Int(slot)].line
-      guard retire(slot, at: now, isCancelled: isCancelled, into: &batch) else {
-        return min(entries[Int(slot)].timeout, entries[Int(slot)].deadline)
+    var next = Instant.never
+    var slot = live.first
+    while slot >= 0 {
+      let current = slot
+      let line = entries[Int(current)].line
+      slot = byAge.slot(after: current)
+      guard retire(current, at: now, isCancelled: isCancelled, into: &batch) else {
+        next = min(next, entries[Int(current)].timeout, entries[Int(current)].deadline)
+        if looksAtAll { continue }
+        return next
       }
       if waitsForCompany { refreshReadiness(of: line) }
       removeLineIfEmpty(line)
     }
-    return .never
+    return next
   }
 
   private mutating func removeTimedOut(at now: Instant, into batch: inout FormedBatch) {

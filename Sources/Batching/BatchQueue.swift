@@ -61,25 +61,26 @@ package struct BatchQueue: Sendable {
   private(set) var plainFlow: Int32 = -1
   /// The greatest key of those that wait, or greater.
   private var lastKey: UInt64 = 0
+  private let patienceNanoseconds = patience.wholeNanoseconds
 
   private var freeEntries: [Int32] = []
   private var freeLines: [Int32] = []
   private var freeLanes: [Int32] = []
   private var lineByKey: [UInt64: Int32] = [:]
   private var latestLine: Int32 = -1
-  private var latestArrival = Instant(nanoseconds: 0)
+  private var latestArrival: UInt64 = 0
 
   struct Entry: Sendable {
-    var token: UInt = 0
-    var rows = 0
-    var enqueued = Instant.never
-    var timeout = Instant.never
-    var deadline = Instant.never
-    var line: Int32 = -1
+    var token: UInt
+    var rows: Int
+    var enqueued: Instant
+    var timeout: Instant
+    var deadline: Instant
+    var line: Int32
     var lane: Int32 = -1
     var flow: Int32 = -1
     /// Its place in its flow: the instant at which it stops waiting, as far as the order goes.
-    var key: UInt64 = 0
+    var key: UInt64
     var isDelayed = false
     /// Grows whenever the slot is vacated.
     var generation: UInt32 = 0
@@ -156,14 +157,9 @@ package struct BatchQueue: Sendable {
     let line = line(for: shapeKey)
     let key = key(at: now, deadline, flow)
     let slot = vacantSlot()
-    entries[Int(slot)].token = token
-    entries[Int(slot)].rows = rows
-    entries[Int(slot)].enqueued = now
-    entries[Int(slot)].timeout = timeout
-    entries[Int(slot)].deadline = deadline
-    entries[Int(slot)].line = line
-    entries[Int(slot)].key = key
-    entries[Int(slot)].isDelayed = false
+    entries[Int(slot)] = Entry(
+      token: token, rows: rows, enqueued: now, timeout: timeout, deadline: deadline, line: line, key: key,
+      generation: entries[Int(slot)].generation)
     byAge.append(slot, to: &live)
     var isLast = true
     if isPlain { byLine.append(slot, to: &lines[Int(line)].live) } else { isLast = insert(slot, line, flow) }
@@ -177,12 +173,11 @@ package struct BatchQueue: Sendable {
     return admission
   }
 
-  private static let patienceNanoseconds = patience.wholeNanoseconds
-
   /// The key of a newcomer; with it the queue has become plain or stopped being so, if it had to.
   private mutating func key(at now: Instant, _ deadline: Instant, _ flow: Int32) -> UInt64 {
-    latestArrival = max(latestArrival, now)
-    var key = min(deadline, latestArrival.advanced(byNanoseconds: Self.patienceNanoseconds)).nanoseconds
+    if now.nanoseconds > latestArrival { latestArrival = now.nanoseconds }
+    var key = latestArrival &+ patienceNanoseconds
+    if deadline.nanoseconds < key { key = deadline.nanoseconds }
     if live.isEmpty {
       isPlain = true
       plainFlow = flow
@@ -192,7 +187,7 @@ package struct BatchQueue: Sendable {
     }
     if key < lastKey, lastKey - key <= policy.deadlineGrainNanoseconds { key = lastKey }
     if isPlain, flow != plainFlow || key < lastKey { makeOrdered() }
-    lastKey = max(lastKey, key)
+    if key > lastKey { lastKey = key }
     return key
   }
 
@@ -242,7 +237,8 @@ package struct BatchQueue: Sendable {
 
   private mutating func vacantSlot() -> Int32 {
     if let slot = freeEntries.popLast() { return slot }
-    entries.append(Entry())
+    entries.append(
+      Entry(token: 0, rows: 0, enqueued: .never, timeout: .never, deadline: .never, line: -1, key: 0))
     byAge.addSlot()
     byFlow.addSlot()
     byLane.addSlot()

@@ -32,8 +32,6 @@ package final class ServerStream {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }
 
-  /// The stream's own; everything about it happens there.
-  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
 
   /// Which of the fields that services ask for the request has.
   package var notable: NotableFields { call?.pointee.notable ?? [] }

@@ -9,6 +9,7 @@ final class Launch: @unchecked Sendable {
   var remaining: Int
   /// That of the lowest number that failed.
   var failure: (index: Int, error: InferenceError)?
+  var made = 0
 
   init(numbers: [Int]) {
     self.numbers = numbers
@@ -36,6 +37,10 @@ extension ModelPool {
     guard state.pointee.phase == .serving else {
       lock.unlock()
       throw .failedPrecondition("instances can be added only to a pool that serves; this one is draining")
+    }
+    guard !state.pointee.isSuspended else {
+      state.pointee.want(count, limits)  // so many will be made when the model is back
+      return lock.unlock()
     }
     state.pointee.isResizing = true
     let before = state.pointee.wanted
@@ -94,6 +99,7 @@ extension ModelPool {
   private func makeAndRun(_ number: Int, _ launch: Launch) -> Bool {
     let instance: any ModelInstance
     do throws(InferenceError) {
+      guard let model = lock.withLock({ model }) else { throw .unavailable("the model is suspended") }
       instance = try model.makeInstance(index: number)
     } catch {
       lock.lock()
@@ -123,6 +129,7 @@ extension ModelPool {
   /// Counts an instance as made, or as one that can't be. With the lock held.
   private func note(_ failure: InferenceError?, _ number: Int, _ launch: Launch) {
     if let failure { log("model '\(name)' version \(version), instance \(number): not made: \(failure.message)") }
+    if failure == nil { launch.made += 1 }
     if let failure, number < launch.failure?.index ?? .max { launch.failure = (number, failure) }
     launch.remaining -= 1
     state.pointee.starting -= 1

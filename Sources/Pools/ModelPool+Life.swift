@@ -11,6 +11,7 @@ extension ModelPool {
     let launch = lock.withLock {
       precondition(state.pointee.phase == .made, "A pool is started once. This is a bug.")
       state.pointee.phase = .starting
+      state.pointee.lastUsed = clock.now()
       state.pointee.want(instanceCount, limits)
       return state.pointee.reserve(instanceCount)
     }
@@ -20,7 +21,7 @@ extension ModelPool {
     let failure = launch.failure?.error
     state.pointee.phase = failure == nil ? .serving : .failed
     if failure != nil { endAll() }
-    let needsWatcher = sweepsQueue || state.pointee.canInterrupt
+    let needsWatcher = sweepsQueue || reload != nil || state.pointee.canInterrupt
     lock.unlock()
     if let failure { throw failure }
     guard needsWatcher else { return }
@@ -66,8 +67,20 @@ extension ModelPool {
   }
 
   private func finish() {
-    lock.withLock {
+    lock.lock()
+    while true {
       endAll()
+      if state.pointee.isSuspended, state.pointee.queue.count > 0, !state.pointee.isResizing {
+        wakeSuspended()
+        lock.lock()
+      } else if state.pointee.isResizing {
+        changeCondition.wait(lock)
+      } else {
+        break
+      }
+    }
+    lock.unlock()
+    lock.withLock {
       state.pointee.isWatcherStopped = true
       watcherCondition.signal()
     }
@@ -97,7 +110,7 @@ extension ModelPool {
     lock.lock()
     while !state.pointee.isWatcherStopped {
       watchRuns(at: clock.now())
-      if sweepsQueue { watchNoLaterThan(sweep(into: &overdue)) }
+      if sweepsQueue || state.pointee.isSuspended { watchNoLaterThan(sweep(into: &overdue)) }
       guard overdue.removed.isEmpty else {
         lock.unlock()
         answerRemoved(&overdue, &mailboxes)
@@ -112,7 +125,8 @@ extension ModelPool {
 
   /// Takes out of the queue what has waited too long, though no instance has time to look. With the lock held.
   private func sweep(into overdue: inout FormedBatch) -> Instant {
-    let next = state.pointee.queue.removeOverdue(at: clock.now(), isCancelled: isCancelled, into: &overdue)
+    let next = state.pointee.queue.removeOverdue(
+      at: clock.now(), looksAtAll: state.pointee.isSuspended, isCancelled: isCancelled, into: &overdue)
     running.add(overdue.removed.count, ordering: .relaxed)
     return next
   }

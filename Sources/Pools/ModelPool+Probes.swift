@@ -68,7 +68,11 @@ extension ModelPool {
     lock.unlock()
     begin(launch)
     for (index, since) in restarted { log("model '\(name)' version \(version): \(restartMessage(index, since, now))") }
-    failTaken(owed.map { ($0.request, .internal(restartMessage(restarted[$0.cause].index, restarted[$0.cause].since, now))) })
+    failTaken(
+      owed.map {
+        let (index, since) = restarted[$0.cause]
+        return ($0.request, .internal(restartMessage(index, since, now)))
+      })
     failTaken(orphans)
   }
 
@@ -100,8 +104,12 @@ extension ModelPool {
 
   /// How many instances should be made to have as many as wanted. With the lock held.
   private var missingInstances: Int {
-    guard state.pointee.abandoned < ModelPool.abandonedLimit, !state.pointee.isResizing else { return 0 }
-    if state.pointee.phase == .serving { return max(state.pointee.wanted - state.pointee.staying - state.pointee.starting, 0) }
+    guard state.pointee.abandoned < ModelPool.abandonedLimit, !state.pointee.isResizing, !state.pointee.isSuspended else {
+      return 0
+    }
+    if state.pointee.phase == .serving {
+      return max(state.pointee.wanted - state.pointee.staying - state.pointee.starting, 0)
+    }
     return state.pointee.isDeserted && state.pointee.queue.count > 0 ? 1 : 0
   }
 
@@ -116,10 +124,15 @@ extension ModelPool {
   /// Empties the queue if there is no instance and none is being made. What it gives out counts as running until
   /// `failTaken`. With the lock held.
   func takeOrphans() -> [(RequestPointer, InferenceError)] {
-    guard state.pointee.queue.count > 0, state.pointee.isDeserted else { return [] }
+    guard state.pointee.queue.count > 0, state.pointee.isDeserted, !state.pointee.isSuspended else { return [] }
+    return takeQueue(failure: noInstance)
+  }
+
+  /// Empties the queue. With the lock held.
+  func takeQueue(failure: InferenceError) -> [(RequestPointer, InferenceError)] {
     let tokens = state.pointee.queue.removeAll()
     running.add(tokens.count, ordering: .relaxed)
-    return tokens.map { (RequestPointer(bitPattern: $0)!, noInstance) }
+    return tokens.map { (RequestPointer(bitPattern: $0)!, failure) }
   }
 
   var noInstance: InferenceError {

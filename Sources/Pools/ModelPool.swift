@@ -36,7 +36,10 @@ package final class ModelPool: @unchecked Sendable {
   /// Most instances that it may be given.
   package let maxInstances: Int
 
-  let model: any LoadedModel
+  /// Nil while the pool is suspended. Guarded by the lock.
+  @exclusivity(unchecked) var model: (any LoadedModel)?
+  /// How a suspended pool gets its model back; nil: it is never suspended.
+  let reload: (@Sendable () throws(InferenceError) -> any LoadedModel)?
   let limits: PoolLimits
   let policy: BatchPolicy
   let clock: PoolClock
@@ -69,16 +72,19 @@ package final class ModelPool: @unchecked Sendable {
   ///   - name: The endpoint, for thread names and messages.
   ///   - version: What `answeredVersion` says.
   ///   - warmsUp: Whether each instance runs one row of zeros before it serves.
+  ///   - reload: Loads the model anew after `suspend()`; blocks, on a thread of its own. Nil: the pool is never suspended.
   ///   - log: Told what goes wrong without failing anything: one line, for operators.
   package init(
     name: String, version: String, configuration: ModelConfiguration, model: any LoadedModel,
     limits: PoolLimits = PoolLimits(), clock: PoolClock = .system, warmsUp: Bool = false,
+    reload: (@Sendable () throws(InferenceError) -> any LoadedModel)? = nil,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.name = name
     self.version = version
     self.configuration = configuration
     self.model = model
+    self.reload = reload
     self.limits = limits
     self.clock = clock
     self.warmsUp = warmsUp
@@ -131,6 +137,7 @@ package final class ModelPool: @unchecked Sendable {
   /// posts it to its mailbox; until then the caller may only raise `cancelled`.
   package func submit(_ request: RequestPointer, now: Instant) -> SubmitResult {
     let timeout = policy.timeout(enteringAt: now, requested: requestedTimeout(request))
+    let priority = requestedPriority(request)
     lock.lock()
     guard state.pointee.phase == .serving else {
       lock.unlock()
@@ -138,7 +145,7 @@ package final class ModelPool: @unchecked Sendable {
     }
     // The few that may be in the pool with `requestsPerInstance` are fewer than may wait.
     let room = max(state.pointee.maxInFlight - running.load(ordering: .relaxed), 0)
-    guard !state.pointee.isDeserted else {
+    guard !state.pointee.isDeserted || state.pointee.isSuspended else {
       lock.unlock()
       return .refused(noInstance)
     }
@@ -146,12 +153,17 @@ package final class ModelPool: @unchecked Sendable {
     request.pointee.ticket = state.pointee.nextTicket
     let admission = state.pointee.queue.append(
       UInt(bitPattern: request), rows: request.pointee.rows, shapeKey: request.pointee.shapeKey, at: now,
-      timeout: timeout, deadline: request.pointee.deadline, priority: request.pointee.priority,
+      timeout: timeout, deadline: request.pointee.deadline, priority: priority,
       caller: request.pointee.caller, limit: room)
     if admission == .full { return refuse(request, at: now) }
     state.pointee.nextTicket &+= 1
+    state.pointee.lastUsed = now
     if sweepsQueue { watchNoLaterThan(timeout) }
-    let needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
+    var needsWake = state.pointee.needsWake(timeout: min(timeout, request.pointee.deadline))
+    if state.pointee.isSuspended {
+      watchNoLaterThan(min(timeout, request.pointee.deadline))
+      needsWake = true
+    }
     if case .displaced(let token) = admission {
       displace(RequestPointer(bitPattern: token)!, at: now)
     } else {
@@ -164,6 +176,7 @@ package final class ModelPool: @unchecked Sendable {
   /// end of a turn in which `submit` asked for it.
   package func wake() {
     lock.lock()
+    guard !state.pointee.isSuspended else { return wakeSuspended() }
     let condition = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
     lock.unlock()
     condition?.signal()
@@ -180,8 +193,18 @@ package final class ModelPool: @unchecked Sendable {
 
   /// The `timeout` parameter in microseconds, where the policy lets a request have one.
   private func requestedTimeout(_ request: RequestPointer) -> UInt64? {
-    guard policy.allowsTimeoutOverride else { return nil }
-    for parameter in request.pointee.parameters where ModelPool.isTimeout(parameter.key) {
+    policy.allowsTimeoutOverride ? ModelPool.number("timeout", of: request) : nil
+  }
+
+  /// The `priority` parameter, where the model has priorities and the door gave none.
+  private func requestedPriority(_ request: RequestPointer) -> UInt8 {
+    guard policy.priorityLevels > 1, request.pointee.priority == 0 else { return request.pointee.priority }
+    return UInt8(clamping: ModelPool.number("priority", of: request) ?? 0)
+  }
+
+  private static func number(_ name: StaticString, of request: RequestPointer) -> UInt64? {
+    let name = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    for parameter in request.pointee.parameters where parameter.key == name {
       switch parameter.value {
       case .int64(let value): return value > 0 ? UInt64(value) : nil
       case .uint64(let value): return value
@@ -189,11 +212,6 @@ package final class ModelPool: @unchecked Sendable {
       }
     }
     return nil
-  }
-
-  private static func isTimeout(_ key: UnsafeRawBufferPointer) -> Bool {
-    let name: StaticString = "timeout"
-    return key == UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
   }
 
   /// Refuses a request for which there is no room. With the lock held, which it gives up.
@@ -286,6 +304,7 @@ package final class ModelPool: @unchecked Sendable {
     }
   }
 
-  package var memoryUsage: [MemoryUsage] { model.memoryUsage }
-  package var placement: String { model.placement }
+  /// What the model holds now; nothing while the pool is suspended.
+  package var memoryUsage: [MemoryUsage] { lock.withLock { model }?.memoryUsage ?? [] }
+  package var placement: String { lock.withLock { model }?.placement ?? "suspended" }
 }

@@ -30,6 +30,12 @@ struct PoolState: ~Copyable {
   var abandoned = 0
   /// Numbers of the instances that live or are being made.
   var numbers: Set<Int> = []
+  /// Whether the model is freed, or about to be, and not yet back.
+  var isSuspended = false
+  /// What the model held when it was suspended last.
+  var memoryBefore: [MemoryUsage] = []
+  /// When the latest request came.
+  var lastUsed = Instant(nanoseconds: 0)
   /// Whether somebody changes the number of instances; one at a time.
   var isResizing = false
   var drainCompletions: [@Sendable () -> Void] = []

@@ -49,7 +49,8 @@ extension OnlineDeployment: Resource {
     dataCollector = fields.dataCollector()
     privateNetworkConnection = fields.bool("private_network_connection")
     resources = fields.containerResources()
-    if fields.form == .rest { fields.ignore("provisioningState") }
+    extensions = fields.deploymentExtensions()
+    if fields.form == .rest { fields.ignore("provisioningState", "provisioningError", "instances") }
     note(fields)
   }
 
@@ -127,6 +128,7 @@ extension OnlineDeployment: Resource {
       fields.put(dataCollector)
       fields.put("private_network_connection", privateNetworkConnection)
       fields.put(resources)
+      fields.put(extensions)
       fields.putProvisioningState()
     }
   }

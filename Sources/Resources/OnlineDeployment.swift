@@ -30,6 +30,7 @@ package struct OnlineDeployment: Hashable, Sendable {
   package var privateNetworkConnection: Bool?
   /// Of Kubernetes deployments: cores, memory and GPUs of one instance.
   package var resources: ContainerResources?
+  package var extensions: DeploymentExtensions
 
   package init(
     name: String, endpointName: String, description: String? = nil, tags: [String: String] = [:],
@@ -40,7 +41,8 @@ package struct OnlineDeployment: Hashable, Sendable {
     scaleSettings: ScaleSettings? = nil, requestSettings: RequestSettings = RequestSettings(),
     livenessProbe: ProbeSettings = ProbeSettings(), readinessProbe: ProbeSettings = ProbeSettings(),
     startupProbe: ProbeSettings? = nil, egressPublicNetworkAccess: NetworkAccess = .enabled,
-    dataCollector: DataCollector? = nil, privateNetworkConnection: Bool? = nil, resources: ContainerResources? = nil
+    dataCollector: DataCollector? = nil, privateNetworkConnection: Bool? = nil, resources: ContainerResources? = nil,
+    extensions: DeploymentExtensions = DeploymentExtensions()
   ) {
     self.name = name
     self.endpointName = endpointName
@@ -65,6 +67,7 @@ package struct OnlineDeployment: Hashable, Sendable {
     self.dataCollector = dataCollector
     self.privateNetworkConnection = privateNetworkConnection
     self.resources = resources
+    self.extensions = extensions
   }
 }
 

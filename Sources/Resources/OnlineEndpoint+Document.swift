@@ -32,8 +32,9 @@ extension OnlineEndpoint: Resource {
       mirrorTraffic = mirror.first.flatMap { $0.value > 0 ? MirrorTraffic(deployment: $0.key, percent: $0.value) : nil }
     }
     publicNetworkAccess = fields.choice("public_network_access") ?? .enabled
+    extensions = fields.endpointExtensions()
     guard fields.form == .rest else { return }
-    fields.ignore("provisioningState", "scoringUri", "swaggerUri")
+    fields.ignore("provisioningState", "provisioningError", "scoringUri", "swaggerUri")
     keys = fields.object("keys") { keys in
       EndpointKeys(
         primary: keys.string("primary_key"), secondary: keys.string("secondary_key"))
@@ -55,6 +56,7 @@ extension OnlineEndpoint: Resource {
       fields.put("traffic", percents: shares)
       fields.put("mirror_traffic", percents: mirrorTraffic.map { [$0.deployment: $0.percent] } ?? [:])
       fields.put("public_network_access", word: publicNetworkAccess)
+      fields.put(extensions)
       fields.put("scoring_uri", status?.scoringURI)
       fields.put("openapi_uri", rest: "swaggerUri", status?.openAPIURI)
       fields.putProvisioningState()

@@ -13,13 +13,15 @@ package struct OnlineEndpoint: Hashable, Sendable {
   package var traffic: [String: Int]
   package var mirrorTraffic: MirrorTraffic?
   package var publicNetworkAccess: NetworkAccess
+  package var extensions: EndpointExtensions
   /// Keys to begin with, from a PUT body. Never printed.
   package var keys: EndpointKeys?
 
   package init(
     name: String, description: String? = nil, tags: [String: String] = [:], properties: [String: String] = [:],
     authMode: AuthMode = .key, compute: String? = nil, identity: Identity? = nil, traffic: [String: Int] = [:],
-    mirrorTraffic: MirrorTraffic? = nil, publicNetworkAccess: NetworkAccess = .enabled, keys: EndpointKeys? = nil
+    mirrorTraffic: MirrorTraffic? = nil, publicNetworkAccess: NetworkAccess = .enabled, extensions: EndpointExtensions = EndpointExtensions(),
+    keys: EndpointKeys? = nil
   ) {
     self.name = name
     self.description = description
@@ -31,6 +33,7 @@ package struct OnlineEndpoint: Hashable, Sendable {
     self.traffic = traffic
     self.mirrorTraffic = mirrorTraffic
     self.publicNetworkAccess = publicNetworkAccess
+    self.extensions = extensions
     self.keys = keys
   }
 }

@@ -32,7 +32,12 @@ extension ServingDoor {
   private func note(_ request: RequestPointer, at target: ServedTarget, now: Instant) {
     let stay = now.nanoseconds(since: request.pointee.arrival)
     let policy = target.deployment.policy
-    policy.meter?.record(RequestOutcome(request.pointee.failure), nanoseconds: stay, shard: shard)
+    if let meter = policy.meter {
+      var outcome = RequestOutcome(request.pointee.failure)
+      // A call whose deadline passed is given up by its caller's side, and comes back as cancelled or too late to be seen.
+      if outcome == .cancelled || outcome == .succeeded, request.pointee.deadline < now { outcome = .late }
+      meter.record(outcome, nanoseconds: stay, shard: shard)
+    }
     policy.limiter?.leave(after: stay)
     target.endpoint?.limiter?.leave(after: stay)
   }

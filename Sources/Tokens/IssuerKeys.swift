@@ -1,3 +1,4 @@
+internal import Access
 internal import FoundationEssentials
 
 /// The keys of one issuer, as fresh as they must be and fetched as seldom as they can be.
@@ -46,7 +47,8 @@ actor IssuerKeys {
   /// The key that signed a token.
   ///
   /// - Parameter now: In seconds since 1970.
-  /// - Throws: `.invalid` if the issuer has no such key; `.unverifiable` if it can't be asked and nothing usable is there.
+  /// - Throws: `.invalid` if the issuer has no such key; `.unverifiable` if it isn't among those known and the issuer can't be
+  ///   asked.
   func key(for token: CompactToken, at now: Int64) async throws(TokenFailure) -> VerificationKey {
     if now >= freshUntil { await fetchOnce(at: now) }
     if let key = usable(at: now)?.key(for: token) { return key }
@@ -55,6 +57,8 @@ actor IssuerKeys {
       throw lastFailure ?? TokenFailure(.unverifiable, "\(issuer): its keys are not known")
     }
     guard let key = keys.key(for: token) else {
+      // It may be one that the issuer has by now, if only it could be asked.
+      if let lastFailure { throw lastFailure }
       throw .invalid("token: kid: '\(token.keyID ?? "")' is no key of \(issuer)")
     }
     return key

@@ -1,4 +1,4 @@
-package import Access
+internal import Access
 internal import FoundationEssentials
 package import Inference
 
@@ -14,7 +14,9 @@ package struct OpenIDConfiguration: Hashable, Sendable {
   package var subjectClaim = "sub"
   /// Claim with the names of groups: an array, or one text.
   package var groupsClaim = "groups"
-  /// Claims that must have these values.
+  /// Claim with a name for people to read, which decides nothing.
+  package var nameClaim = "name"
+  /// Claims that must have these values; where a claim is an array, among others.
   package var requiredClaims: [String: String] = [:]
   /// How far the issuer's clock may be off, in seconds.
   package var clockSkew: Int64 = 60
@@ -48,7 +50,6 @@ package struct OpenIDConfiguration: Hashable, Sendable {
 
 /// An address that documents may be fetched from: by https, or by http from this machine.
 struct IssuerAddress: Sendable {
-  let isLoopback: Bool
   let isSecure: Bool
   let hasPlainPath: Bool
 
@@ -60,7 +61,6 @@ struct IssuerAddress: Sendable {
     let scheme = url.scheme?.lowercased()
     guard scheme == "https" || (scheme == "http" && isLoopback) else { return nil }
     isSecure = scheme == "https"
-    self.isLoopback = isLoopback
     hasPlainPath = url.query == nil && url.fragment == nil
   }
 }

@@ -73,6 +73,7 @@ package struct OpenIDConnect: Sendable {
     // Source: Microsoft identity platform, "Access token claims reference": `idtyp` is "app" for app-only tokens.
     let isApplication = claims["idtyp"]?.string == "app"
     return Principal(
-      id, kind: isApplication ? .servicePrincipal : .user, groups: groups.compactMap { try? PrincipalID(source, $0) })
+      id, kind: isApplication ? .servicePrincipal : .user, groups: groups.compactMap { try? PrincipalID(source, $0) },
+      displayName: claims[configuration.nameClaim]?.string)
   }
 }

@@ -22,6 +22,7 @@ private final class Traffic: Sendable {
         let request = try! world.zeros(model)
         switch door.value.submit(request.pointer, now: .now()) {
         case .refused(let error): failures.withLock { $0.append(error) }
+        case .needsVerification: failures.withLock { $0.append(.internal("a repository's model is open")) }
         case .accepted:
           door.value.endOfTurn()
           request.wait()

@@ -131,7 +131,7 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
 
 @Test(arguments: [
   "model_transaction_policy { decoupled: true }", "response_cache { enable: true }",
-  "batch_input { kind: BATCH_ELEMENT_COUNT }", "dynamic_batching { priority_levels: 2 }",
+  "batch_input { kind: BATCH_ELEMENT_COUNT }", "dynamic_batching { priority_queue_policy { key: 1 value { max_queue_size: 2 } } }",
   "platform: \"ensemble\" ensemble_scheduling { step { model_name: \"a\" } }",
   "input { name: \"X\" data_type: TYPE_FP32 dims: 2 reshape { shape: [2] } }",
 ])

@@ -175,6 +175,14 @@ def test_a_list_of_many_pages_is_one(plane, apus):
     assert apus("endpoint", "list", "--query", "[].name", "-o", "tsv").stdout.split() == [f"e{i}" for i in range(6)]
 
 
+def test_an_element_that_cannot_be_read_does_not_hide_a_list(plane, apus):
+    plane.rule("GET", "/onlineEndpoints", (200, {"value": [
+        {"name": "x", "properties": {"authMode": "Key", "novelKey": {"innerKey": 1}}}, {"name": "churn", "odd": 1, "properties": {
+            "authMode": "Key", "novelKey": {"innerKey": 1}}}]}))
+    shown = json.loads(apus("endpoint", "list").stdout)
+    assert [(e["name"], e["novel_key"]) for e in shown] == [("x", {"inner_key": 1}), ("churn", {"inner_key": 1})]
+
+
 def test_a_wrong_query_costs_no_request(plane, apus):
     done = apus("endpoint", "list", "--query", "[?name=='x'", status=USAGE)
     assert "query, character 12" in done.stderr
@@ -494,7 +502,7 @@ def test_the_profiles_endpoint_is_meant_where_none_is_named(plane, apus):
 # MARK: profiles
 
 def test_a_login_is_kept_where_only_its_owner_can_read_it(plane, apus, tmp_path):
-    plane.rule("POST", "/login", (200, {"principal": "local:admin", "secret": "lasting"}))
+    plane.rule("POST", "/login", (200, {"principal": "local:admin", "token": "lasting"}))
     plane.rule("GET", "/onlineEndpoints", (200, {"value": []}))
     apus("login", "--server", plane.address, "--secret", "-", stdin="once\n", APUS_SERVER=None)
     assert plane.sent("POST", "/login")[0].body == {"secret": "once"}
@@ -513,7 +521,7 @@ def test_a_login_is_kept_where_only_its_owner_can_read_it(plane, apus, tmp_path)
 
 
 def test_the_environment_overrides_what_is_kept(plane, apus, tmp_path):
-    plane.rule("POST", "/login", (200, {"secret": "lasting"}))
+    plane.rule("POST", "/login", (200, {"token": "lasting"}))
     plane.rule("GET", "/onlineEndpoints", (200, {"value": []}))
     apus("login", "--server", plane.address, "--secret", "s")
     apus("endpoint", "list", APUS_TOKEN="other")
@@ -614,8 +622,14 @@ def test_reports(plane, apus):
         "outputs": [{"name": "scores", "labelMismatch": 0.25}]}))
     done = apus("mirror", "report", "-e", "churn", "-o", "table")
     assert "green against blue: 4 compared, 1 differ" in done.stderr and "scores" in done.stdout
-    plane.rule("GET", "/computes", (200, {"value": [{"name": "small", "properties": {"cores": 2}}]}))
-    assert json.loads(apus("compute", "list").stdout) == [{"name": "small", "cores": 2}]
+    amount = lambda cores: {"cores": cores, "memoryBytes": cores << 30, "gpus": 0}
+    plane.rule("GET", "/computes", (200, {
+        "value": [{"name": "small", "properties": amount(2)}], "total": amount(8), "free": amount(6),
+        "reservations": [{"deployment": "churn/blue", "instanceType": "small", "count": 1, "resources": amount(2)}]}))
+    assert json.loads(apus("compute", "list").stdout) == [{"name": "small", "cores": 2, "memory_bytes": 2 << 30, "gpus": 0}]
+    assert apus("compute", "list-usage", "--query", "free.cores").stdout == "6\n"
+    done = apus("compute", "list-usage", "-o", "table")
+    assert "free: 6 cores, 6.0 GiB, 0 GPUs of 8 cores" in done.stderr and "churn/blue" in done.stdout
 
 
 def test_environments(plane, apus, tmp_path):
@@ -634,7 +648,7 @@ def test_no_local_server_runs(apus):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_get_their_completion(apus, shell):
     script = apus("--generate-completion-script", shell).stdout
-    assert "online-endpoint" in script and "endpoint list --timeout 2s" in script
+    assert "get-credentials" in script and "endpoint list --timeout 2s" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 

@@ -107,3 +107,31 @@ import Testing
   for request in [first, second] + others { request.wait() }
   await pool.drain()
 }
+
+@Test func `a request that must make room for a more urgent one is told why, and when to come back`() async throws {
+  let held = HeldModel()
+  let pool = try ModelPool.started(held.model, max: 1) {
+    $0.queuePolicy.maxQueueSize = 2
+    $0.priorityLevels = 2
+    $0.defaultPriorityLevel = 2
+    $0.preserveOrdering = true
+  }
+  let first = try held.occupy(pool)
+  let patient = [try OwnedRequest(numbers: [1]), try OwnedRequest(numbers: [2])]
+  for request in patient { try pool.send(request) }
+  let urgent = try OwnedRequest(numbers: [3], parameters: ["priority": 1])
+  try pool.send(urgent)
+  #expect(pool.load.queuedRequests == 2)
+  for _ in 0..<3 { held.goOn.open() }
+  for request in [first, urgent] + patient { request.wait() }
+  #expect(urgent.numbers == [3])
+  #expect(patient[0].numbers == [1])
+  #expect(
+    patient[1].failure
+      == .resourceExhausted(
+        "Exceeds maximum queue size: 2 requests are waiting; the limit is 2; "
+          + "another came first by its priority or its caller's share"))
+  #expect(patient[1].pointer.pointee.retryAfterNanoseconds > 0)
+  #expect(pool.statistics.failures == [.rejected: 1])
+  await pool.drain()
+}

@@ -192,6 +192,34 @@ func `under resizing none is lost, doubled or given another's rows`(runsOnAnyThr
   #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }
 
+/// Clients that pause now and then, so that the pool can be suspended, and a person who does so whenever it can be.
+@Test(arguments: [false, true])
+func `under suspensions none is lost, doubled or given another's rows`(runsOnAnyThread: Bool) async throws {
+  let pool = ModelPool.made(
+    ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread), instances: 3, limits: alwaysInline,
+    reload: { () throws(InferenceError) in ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread) })
+  try pool.start()
+  let isOver = Guarded(false)
+  async let suspensions = onThreads(1) { _ in
+    var count = 0
+    while !isOver.withLock({ $0 }) {
+      if pool.suspend() { count += 1 }
+      do { try pool.resize(to: 1 + count % 4) } catch { return -1 }
+    }
+    return count
+  }
+  let tallies = await onThreads(2) { index in
+    converse(with: pool, client: index + 1, requests: 600, isOrdered: false, seed: UInt64(index) + 1)
+  }
+  isOver.withLock { $0 = true }
+  #expect(await suspensions[0] > 0)
+  for tally in tallies {
+    #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
+    #expect(tally.answered == 600)
+  }
+  await pool.drain()
+}
+
 /// Some runs are stuck until a gate opens, which it does now and then; each probe finds every run too long, so instances
 /// are taken at any moment of a run: before it begins to block, while it does, and just as it ends.
 @Test(arguments: [false, true], [false, true])

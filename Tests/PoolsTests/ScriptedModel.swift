@@ -63,7 +63,7 @@ final class ScriptedModel: LoadedModel {
 
   let signature: ModelSignature
   let suggestedInstanceCount: Int
-  let memoryUsage: [MemoryUsage] = []
+  let memoryUsage = [MemoryUsage(kind: "CPU", device: 0, byteCount: 1 << 20)]
   let placement = "scripted"
   let script: Script
   let canInterrupt: Bool
@@ -164,7 +164,7 @@ extension ModelPool {
 
   static func made(
     _ model: ScriptedModel, max: Int = 8, instances: Int = 1, limits: PoolLimits = PoolLimits(),
-    clock: PoolClock = .system, _ configure: (inout DynamicBatching) -> Void = { _ in }
+    clock: PoolClock = .system, reload: (@Sendable () throws(InferenceError) -> any LoadedModel)? = nil, _ configure: (inout DynamicBatching) -> Void = { _ in }
   ) -> ModelPool {
     var configuration = ModelConfiguration(name: "scripted")
     configuration.maxBatchSize = max
@@ -175,7 +175,8 @@ extension ModelPool {
     configure(&dynamic)
     configuration.dynamicBatching = dynamic
     return ModelPool(
-      name: "scripted", version: "7", configuration: configuration, model: model, limits: limits, clock: clock)
+      name: "scripted", version: "7", configuration: configuration, model: model, limits: limits, clock: clock,
+      reload: reload)
   }
 
   /// Validates, submits and wakes, as a loop does that has one request in its turn.

@@ -80,9 +80,15 @@ import Threads
   door.endOfTurn()
   first.wait()
   door.finish(first.pointer, now: arrival.advanced(byNanoseconds: 5_000_000))
-  _ = try door.submit(request(shape: [2, 2]).pointer, now: .now())
+  _ = try door.submission(of: request(shape: [2, 2]))
+  // Its answer comes back, but nobody waits for it any more.
+  let late = try request(deadline: arrival.advanced(byNanoseconds: 3_600_000_000_000), arrival: arrival)
+  #expect(door.submit(late.pointer, now: .now()) == .accepted)
+  door.endOfTurn()
+  late.wait()
+  door.finish(late.pointer, now: arrival.advanced(byNanoseconds: 3_600_000_000_001))
   let snapshot = meter.snapshot()
-  #expect(snapshot[.succeeded] == 1 && snapshot[.invalid] == 1)
+  #expect(snapshot[.succeeded] == 1 && snapshot[.invalid] == 1 && snapshot[.late] == 1)
   #expect((5_000_000...5_400_000).contains(snapshot.nanoseconds(atShare: 0.5) ?? 0))
   await served.deployment.pool.drain()
 }

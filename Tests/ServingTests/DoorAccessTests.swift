@@ -27,9 +27,19 @@ private func withDoor(
   await blue.deployment.pool.drain()
 }
 
+private struct Outcome: Equatable {
+  var submission: ServingDoor.Submission
+  var caller: UInt64
+
+  init(_ submission: ServingDoor.Submission, caller: UInt64) {
+    self.submission = submission
+    self.caller = caller
+  }
+}
+
 extension ServingDoor {
   /// Submits with a credential, and lets what is accepted come back.
-  fileprivate func submit(_ model: String = "m", credential: String) throws -> (Submission, caller: UInt64) {
+  fileprivate func submit(_ model: String = "m", credential: String) throws -> Outcome {
     let request = try request(model)
     var credential = credential
     let submission = credential.withUTF8 {
@@ -41,7 +51,7 @@ extension ServingDoor {
       request.wait()
       finish(request.pointer)
     }
-    return (submission, request.pointer.pointee.caller)
+    return Outcome(submission, caller: request.pointer.pointee.caller)
   }
 }
 
@@ -53,28 +63,28 @@ private let invalid = InferenceError.unauthenticated("the credential is not vali
   var generator = SystemRandomNumberGenerator()
   let keys = try EndpointKeys(
     primary: "primary-key-of-thirty-two-letters", secondary: "secondary-key-of-thirty-two-letters", using: &generator)
-  try await withDoor(.keys(keys, endpoint: 1, generation: 1)) { door, _ in
-    #expect(try door.submit(credential: "Bearer primary-key-of-thirty-two-letters") == (.accepted, caller: 1))
-    #expect(try door.submit(credential: "Bearer secondary-key-of-thirty-two-letters") == (.accepted, caller: 2))
-    #expect(try door.submit(credential: "Bearer primary-key-of-thirty-two-letters") == (.accepted, caller: 1))
-    #expect(try door.submit(credential: "") == (.refused(missing), caller: 0))
-    #expect(try door.submit(credential: "Bearer wrong") == (.refused(invalid), caller: 0))
+  try await withDoor(.keys(keys, endpoint: 1, generation: 1)) { (door: ServingDoor, _: Admission) throws in
+    #expect(try door.submit(credential: "Bearer primary-key-of-thirty-two-letters") == Outcome(.accepted, caller: 1))
+    #expect(try door.submit(credential: "Bearer secondary-key-of-thirty-two-letters") == Outcome(.accepted, caller: 2))
+    #expect(try door.submit(credential: "Bearer primary-key-of-thirty-two-letters") == Outcome(.accepted, caller: 1))
+    #expect(try door.submit(credential: "") == Outcome(.refused(missing), caller: 0))
+    #expect(try door.submit(credential: "Bearer wrong") == Outcome(.refused(invalid), caller: 0))
   }
 }
 
 @Test func `a token that the door does not know is verified, and then known`() async throws {
-  try await withDoor(.aadToken(endpoint: 1, generation: 1)) { door, _ in
-    #expect(try door.submit(credential: "Bearer abc").0 == .needsVerification)
-    let need = try #require(verificationNeed(door, "m", "Bearer abc"))
-    #expect(need.endpoint == "m" && need.credential.authorization == Array("Bearer abc".utf8))
+  try await withDoor(.aadToken(endpoint: 1, generation: 1)) { (door: ServingDoor, _: Admission) throws in
+    #expect(try door.submit(credential: "Bearer eyJh.eyJp.c2ln").submission == .needsVerification)
+    let need = try #require(verificationNeed(door, "m", "Bearer eyJh.eyJp.c2ln"))
+    #expect(need.endpoint == "m" && need.credential.authorization == Array("Bearer eyJh.eyJp.c2ln".utf8))
     door.remember(
       CredentialVerdict(.allowed(caller: 77), expires: 1_700_000_100, generation: 1, log: ""), for: need)
-    #expect(try door.submit(credential: "Bearer abc") == (.accepted, caller: 77))
-    let other = try #require(verificationNeed(door, "m", "Bearer other"))
+    #expect(try door.submit(credential: "Bearer eyJh.eyJp.c2ln") == Outcome(.accepted, caller: 77))
+    let other = try #require(verificationNeed(door, "m", "Bearer eyJo.eyJ0.aGVy"))
     door.remember(
       CredentialVerdict(.refused(.forbidden), expires: 1_700_000_100, generation: 1, log: ""), for: other)
     #expect(
-      try door.submit(credential: "Bearer other").0
+      try door.submit(credential: "Bearer eyJo.eyJ0.aGVy").submission
         == .refused(.permissionDenied("the credential does not allow this")))
   }
 }
@@ -87,25 +97,25 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
 
 @Test func `a stranger can't tell an endpoint that there is from one that there isn't`() async throws {
   let unknown = EndpointAccess.aadToken(endpoint: 0, generation: 1)
-  try await withDoor(.aadToken(endpoint: 1, generation: 1), unknown: unknown) { door, _ in
+  try await withDoor(.aadToken(endpoint: 1, generation: 1), unknown: unknown) { (door: ServingDoor, _: Admission) throws in
     for name in ["m", "stranger"] {
-      #expect(try door.submit(name, credential: "").0 == .refused(missing))
-      #expect(try door.submit(name, credential: "Basic x").0 != .accepted)
-      #expect(try door.submit(name, credential: "Bearer abc").0 == .needsVerification)
-      let need = try #require(verificationNeed(door, name, "Bearer abc"))
+      #expect(try door.submit(name, credential: "").submission == .refused(missing))
+      #expect(try door.submit(name, credential: "Basic x").submission != .accepted)
+      #expect(try door.submit(name, credential: "Bearer eyJh.eyJp.c2ln").submission == .needsVerification)
+      let need = try #require(verificationNeed(door, name, "Bearer eyJh.eyJp.c2ln"))
       door.remember(
         CredentialVerdict(.refused(.forbidden), expires: 1_700_000_100, generation: 1, log: ""), for: need)
       #expect(
-        try door.submit(name, credential: "Bearer abc").0
+        try door.submit(name, credential: "Bearer eyJh.eyJp.c2ln").submission
           == .refused(.permissionDenied("the credential does not allow this")))
     }
     // Only who may score everywhere is told.
-    let need = try #require(verificationNeed(door, "stranger", "Bearer admin"))
+    let need = try #require(verificationNeed(door, "stranger", "Bearer eyJh.eyJk.bWlu"))
     #expect(need.endpoint == "")
     door.remember(
       CredentialVerdict(.allowed(caller: 5), expires: 1_700_000_100, generation: 1, log: ""), for: need)
     #expect(
-      try door.submit("stranger", credential: "Bearer admin").0
+      try door.submit("stranger", credential: "Bearer eyJh.eyJk.bWlu").submission
         == .refused(.notFound("Request for unknown model: 'stranger' is not found")))
   }
 }
@@ -115,8 +125,8 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
   let board = ServingBoard()
   board.publish(snapshot([model.deployment]))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
-  #expect(try door.submit(credential: "").0 == .accepted)
-  #expect(try door.submit("stranger", credential: "").0 == .refused(.notFound("Request for unknown model: 'stranger' is not found")))
+  #expect(try door.submit(credential: "").submission == .accepted)
+  #expect(try door.submit("stranger", credential: "").submission == .refused(.notFound("Request for unknown model: 'stranger' is not found")))
   #expect(door.isOpen("m") && door.isOpen("stranger"))
   await model.deployment.pool.drain()
 }
@@ -129,7 +139,7 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
       [blue.deployment], split: ["blue": 100],
       policy: EndpointPolicy(name: "m", access: .aadToken(endpoint: 1, generation: 1))))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
-  #expect(refusal(try door.submit(credential: "Bearer abc").0)?.code == .unavailable)
+  #expect(refusal(try door.submit(credential: "Bearer eyJh.eyJp.c2ln").submission)?.code == .unavailable)
   await blue.deployment.pool.drain()
 }
 
@@ -139,7 +149,7 @@ private func verificationNeed(_ door: ServingDoor, _ endpoint: String, _ credent
   var generator = SystemRandomNumberGenerator()
   let keys = try EndpointKeys(
     primary: "primary-key-of-thirty-two-letters", secondary: "secondary-key-of-thirty-two-letters", using: &generator)
-  try await withDoor(.keys(keys, endpoint: 1, generation: 1)) { door, _ in
+  try await withDoor(.keys(keys, endpoint: 1, generation: 1)) { (door: ServingDoor, _: Admission) throws in
     let (name, credential) = (Array("m".utf8), Array("Bearer primary-key-of-thirty-two-letters".utf8))
     var refused = 0
     let start = Instant.now()

@@ -1,6 +1,7 @@
 import Access
 import Inference
 import Pools
+import ScriptedBackend
 import Serving
 import Testing
 

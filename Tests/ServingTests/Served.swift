@@ -86,6 +86,11 @@ func refusal(_ submission: ServingDoor.Submission) -> InferenceError? {
 }
 
 extension ServingDoor {
+  /// Submits a request that is kept until the door has decided.
+  func submission(of request: OwnedRequest, now: Instant = .now()) -> Submission {
+    withExtendedLifetime(request) { submit(request.pointer, now: now) }
+  }
+
   /// Sends a request through, and returns the first output's values when it is answered.
   func answer(_ request: OwnedRequest, now: Instant = .now()) throws -> [Float] {
     try #require(submit(request.pointer, now: now) == .accepted)

@@ -39,7 +39,7 @@ import Threads
   board.publish(snapshot([blue.deployment], split: [:]))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
   #expect(
-    refusal(door.submit(try request().pointer, now: .now()))
+    refusal(door.submission(of: try request()))
       == .notFound("endpoint 'm' has no deployment with traffic"))
   #expect(try door.answer(request(version: "blue")) == [2, 3])
   await blue.deployment.pool.drain()

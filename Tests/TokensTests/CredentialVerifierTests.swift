@@ -24,6 +24,9 @@ private struct Town {
       let tokens = try TokenIssuer(TokenIssuer.Configuration(issuer: "apus:test"), current: TokenSigningKey())
       let authorizer = try Authorizer([
         RoleAssignment(.principal(try PrincipalID(parsing: "oidc:corp:alice")), role: "Endpoint Scorer", scope: .endpoint("aad")),
+        // Left over from an endpoint that is gone.
+        RoleAssignment(
+          .principal(try PrincipalID(parsing: "oidc:corp:carol")), role: "Endpoint Scorer", scope: .endpoint("nothing")),
         RoleAssignment(.group(try PrincipalID(parsing: "oidc:corp:admins")), role: "Owner", scope: .workspace),
         RoleAssignment(
           .principal(try PrincipalID(parsing: "certificate:dns:app.example")), role: "Endpoint Scorer", scope: .endpoint("aad")),
@@ -80,17 +83,20 @@ private struct Town {
 
 @Test func `each endpoint takes its own kind of credential, and forbids the others as if nothing were there`() async throws {
   try await Town.with { town in
-    // Endpoints: key, aml_token, aad_token, and a name that none has.
-    #expect(await town.refusals(town.bearer(town.keys.primary.text)) == [nil, .invalid, .invalid, .invalid])
-    #expect(await town.refusals(try town.endpointToken("aml")) == [.forbidden, nil, .forbidden, .forbidden])
-    #expect(await town.refusals(try town.endpointToken("else")) == Array(repeating: .forbidden, count: 4))
-    #expect(await town.refusals(try town.person("alice")) == [.forbidden, .forbidden, nil, .forbidden])
-    #expect(await town.refusals(try town.person("bob")) == Array(repeating: .forbidden, count: 4))
-    #expect(await town.refusals(try town.session()) == Array(repeating: .forbidden, count: 4))
-    // Who may score everything may know what there is.
-    #expect(await town.refusals(try town.person("bob", groups: #"["admins"]"#)) == [.forbidden, .forbidden, nil, nil])
     let application = PresentedCredential(certificate: Array("certificate:dns:app.example".utf8))
-    #expect(await town.refusals(application) == [.forbidden, .forbidden, nil, .forbidden])
+    // Endpoints: key, aml_token, aad_token, and a name that none has. Who may score everything may know what there is.
+    let rows: [(PresentedCredential, [CredentialRefusal?])] = [
+      (town.bearer(town.keys.primary.text), [nil, .invalid, .invalid, .invalid]),
+      (try town.endpointToken("aml"), [.forbidden, nil, .forbidden, .forbidden]),
+      (try town.endpointToken("else"), Array(repeating: .forbidden, count: 4)),
+      (try town.session(), Array(repeating: .forbidden, count: 4)),
+      (try town.person("bob"), Array(repeating: .forbidden, count: 4)),
+      (try town.person("carol"), Array(repeating: .forbidden, count: 4)),
+      (try town.person("alice"), [.forbidden, .forbidden, nil, .forbidden]),
+      (application, [.forbidden, .forbidden, nil, .forbidden]),
+      (try town.person("bob", groups: #"["admins"]"#), [.forbidden, .forbidden, nil, nil]),
+    ]
+    for (credential, expected) in rows { #expect(await town.refusals(credential) == expected) }
   }
 }
 

@@ -1,5 +1,6 @@
 import Access
 import Inference
+import NIOHTTP1
 import Testing
 import Tokens
 
@@ -59,6 +60,7 @@ private struct Issuer {
       for algorithm in key.algorithms {
         let (principal, expires) = try await issuer.openID.verify(try key.token(issuer.claims, algorithm: algorithm), at: 1000)
         #expect(principal.id.description == "oidc:corp:alice" && expires == 2060)
+        #expect(principal.displayName == "Alice" && principal.kind == .user)
         #expect(principal.groups.map(\.description) == ["oidc:corp:team", "oidc:corp:staff"])
         accepted.append(algorithm)
         for other in keys where other.id != key.id {
@@ -73,11 +75,23 @@ private struct Issuer {
   }
 }
 
+@Test func `a key that names its algorithm is used for no other`() async throws {
+  let key = try TestKey.rsa("rsa")
+  try await Issuer.with([key]) { issuer in
+    issuer.publish(keySet: #"{"keys":[{"kid":"rsa","alg":"PS256",\#(key.members)}]}"#)
+    for algorithm in key.algorithms {
+      let token = try key.token(issuer.claims, algorithm: algorithm)
+      #expect(await issuer.failure(token)?.refusal == (algorithm == "PS256" ? nil : .invalid))
+    }
+  }
+}
+
 @Test func `a token that is wrong in one thing is refused, and the log says in which`() async throws {
   let key = TestKey.p256("k1")
   try await Issuer.with([key], adjust: { $0.requiredClaims = ["tenant": "t1"] }) { issuer in
     let good = issuer.claims.with("tenant", #""t1""#)
-    #expect(await issuer.failure(try key.token(good)) == nil)
+    let token = try key.token(good)
+    #expect(await issuer.failure(token) == nil)
     let point = Array(key.publicJSON.utf8)
     let rows: [(String, CredentialRefusal, String)] = [
       (try key.token(good.with("exp", "900")), .expired, "exp"),
@@ -127,13 +141,14 @@ private struct Issuer {
 @Test func `a key that is new at the issuer is fetched when its first token comes`() async throws {
   let (old, new) = (TestKey.p256("old"), TestKey.p256("new"))
   try await Issuer.with([old]) { issuer in
-    #expect(await issuer.failure(try old.token(issuer.claims), at: 1000) == nil)
+    let (oldToken, newToken) = (try old.token(issuer.claims), try new.token(issuer.claims))
+    #expect(await issuer.failure(oldToken, at: 1000) == nil)
     issuer.publish([new])
-    #expect(await issuer.failure(try old.token(issuer.claims), at: 1029) == nil)
+    #expect(await issuer.failure(oldToken, at: 1029) == nil)
     // Too early for another fetch.
-    #expect(await issuer.failure(try new.token(issuer.claims), at: 1029)?.refusal == .invalid)
-    #expect(await issuer.failure(try new.token(issuer.claims), at: 1030) == nil)
-    #expect(await issuer.failure(try old.token(issuer.claims), at: 1030)?.refusal == .invalid)
+    #expect(await issuer.failure(newToken, at: 1029)?.refusal == .invalid)
+    #expect(await issuer.failure(newToken, at: 1030) == nil)
+    #expect(await issuer.failure(oldToken, at: 1030)?.refusal == .invalid)
     #expect(issuer.fetches == 2)
   }
 }
@@ -171,6 +186,9 @@ private struct Issuer {
     #expect(await issuer.failure(token, at: stale - 1) == nil)
     #expect(issuer.server.asked(Issuer.discovery) == 1)
     for now in [stale, stale + 1, stale + 86_399] { #expect(await issuer.failure(token, at: now) == nil) }
+    // A key that isn't known may be a new one: nobody can say.
+    let other = try key.token(issuer.claims.with("exp", "1000000"), keyID: "new")
+    #expect(await issuer.failure(other, at: stale)?.refusal == .unverifiable)
     let failure = await issuer.failure(token, at: stale + 86_400)
     #expect(failure?.refusal == .unverifiable && failure?.log.contains(issuer.server.address) == true)
     issuer.server.setDown(false)
@@ -245,6 +263,26 @@ private struct Issuer {
   }
 }
 
+@Test func `an issuer that never answers is given up after the timeout`() async throws {
+  try await TinyServer.with { server in
+    server.answer("/keys", .init(isSilent: true))
+    let documents = HTTPDocuments(timeoutSeconds: 1)
+    await #expect(throws: DocumentError.self) {
+      try await documents.document(at: server.address + "/keys", maxBytes: 1000)
+    }
+    await documents.shutdown()
+  }
+}
+
+@Test func `an application's token makes a service principal`() async throws {
+  let key = TestKey.p256("k1")
+  try await Issuer.with([key], adjust: { $0.subjectClaim = "oid" }) { issuer in
+    let token = try key.token(issuer.claims.with("idtyp", #""app""#).with("oid", #""123""#).with("groups", "7"))
+    let (principal, _) = try await issuer.openID.verify(token, at: 1000)
+    #expect(principal.kind == .servicePrincipal && principal.id.description == "oidc:corp:123" && principal.groups.isEmpty)
+  }
+}
+
 @Test func `a set may hold keys that are of no use here, beside those that are`() async throws {
   let key = TestKey.p256("k1")
   let others = [
@@ -254,7 +292,8 @@ private struct Issuer {
   ]
   try await Issuer.with([key]) { issuer in
     issuer.publish(keySet: #"{"keys":[\#((others + [key.publicJSON]).joined(separator: ","))]}"#)
-    #expect(await issuer.failure(try key.token(issuer.claims)) == nil)
+    let token = try key.token(issuer.claims)
+    #expect(await issuer.failure(token) == nil)
     let shared = sharedSecretToken(issuer.claims, keyID: "k1", secret: Array("secret".utf8))
     #expect(await issuer.failure(shared)?.refusal == .invalid)
   }

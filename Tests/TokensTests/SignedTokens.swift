@@ -11,8 +11,14 @@ struct TestKey: Sendable {
   let members: String
   private let signatures: [String: @Sendable ([UInt8]) throws -> [UInt8]]
 
-  static func p256(_ id: String) -> TestKey {
-    let key = P256.Signing.PrivateKey()
+  static func p256(_ id: String) -> TestKey { p256(id, P256.Signing.PrivateKey()) }
+
+  /// The server's own key, to sign what the server would not.
+  static func p256(_ key: TokenSigningKey) throws -> TestKey {
+    p256(key.id, try P256.Signing.PrivateKey(pemRepresentation: key.pem))
+  }
+
+  private static func p256(_ id: String, _ key: P256.Signing.PrivateKey) -> TestKey {
     let point = Array(key.publicKey.rawRepresentation)
     return TestKey(
       id: id,
@@ -72,7 +78,7 @@ struct TestClaims {
   init(issuer: String) {
     members = [
       "iss": "\"\(issuer)\"", "aud": #"["apus","other"]"#, "sub": #""alice""#, "iat": "900", "nbf": "900", "exp": "2000",
-      "groups": #"["team","staff"]"#,
+      "groups": #"["team","staff"]"#, "name": #""Ali\u000ace""#,
     ]
   }
 

@@ -9,6 +9,8 @@ final class TinyServer: Sendable {
     var status = HTTPResponseStatus.ok
     var headers: [String: String] = [:]
     var body = ""
+    /// Never answers, and keeps the connection.
+    var isSilent = false
   }
 
   private struct State {
@@ -82,6 +84,7 @@ private final class Responder: ChannelInboundHandler {
         context.close(promise: nil)
         return
       }
+      if answer.isSilent { return }
       var head = HTTPResponseHead(version: .http1_1, status: answer.status)
       for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
       head.headers.replaceOrAdd(name: "content-length", value: "\(answer.body.utf8.count)")

@@ -51,23 +51,23 @@ private func failure(
 @Test func `a token of another server or key is not valid`() throws {
   let key = TokenSigningKey()
   let server = try issuer(key)
-  #expect(failure(server, endpointToken(try issuer(TokenSigningKey())).accessToken) == .invalid)
-  #expect(failure(server, endpointToken(try issuer(key, name: "apus:other")).accessToken) == .invalid)
+  #expect(try failure(server, endpointToken(issuer(TokenSigningKey())).accessToken) == .invalid)
+  #expect(try failure(server, endpointToken(issuer(key, name: "apus:other")).accessToken) == .invalid)
 }
 
 @Test func `rotating the signing key keeps the tokens that are out, until the old key goes`() throws {
   let (old, new) = (TokenSigningKey(), TokenSigningKey())
   let token = endpointToken(try issuer(old)).accessToken
-  #expect(failure(try issuer(new, previous: [old]), token) == nil)
-  #expect(failure(try issuer(new), token) == .invalid)
-  #expect(failure(try issuer(old), endpointToken(try issuer(new, previous: [old])).accessToken) == .invalid)
+  #expect(try failure(issuer(new, previous: [old]), token) == nil)
+  #expect(try failure(issuer(new), token) == .invalid)
+  #expect(try failure(issuer(old), endpointToken(issuer(new, previous: [old])).accessToken) == .invalid)
 }
 
 @Test func `a signing key comes back from its PEM text, with the same name`() throws {
   let key = TokenSigningKey()
   let again = try TokenSigningKey(pem: key.pem)
   #expect(again.id == key.id)
-  #expect(failure(try issuer(again), endpointToken(try issuer(key)).accessToken) == nil)
+  #expect(try failure(issuer(again), endpointToken(issuer(key)).accessToken) == nil)
   #expect(throws: InferenceError.failedPrecondition("token signing key: expected a P-256 private key in PEM")) {
     try TokenSigningKey(pem: "secret")
   }
@@ -86,8 +86,26 @@ private func failure(
     #expect(failure(issuer, sharedSecretToken(claims, keyID: key.id, secret: Array(secret.utf8))) == .invalid)
   }
   // Signed by somebody else under this key's name.
-  #expect(failure(issuer, try TestKey.p256(key.id).token(claims)) == .invalid)
-  #expect(failure(issuer, try TestKey.ed25519(key.id).token(claims)) == .invalid)
+  #expect(try failure(issuer, TestKey.p256(key.id).token(claims)) == .invalid)
+  #expect(try failure(issuer, TestKey.ed25519(key.id).token(claims)) == .invalid)
+}
+
+@Test func `a token with the right signature for anything else is not valid`() throws {
+  let key = TokenSigningKey()
+  let (issuer, signer) = (try issuer(key), try TestKey.p256(key))
+  var good = TestClaims(issuer: "apus:test")
+  good.members = [
+    "iss": #""apus:test""#, "aud": #""apus:endpoint""#, "sub": #""local:alice""#, "exp": "2000", "endpoint": #""churn""#,
+    "epoch": #""7""#,
+  ]
+  #expect(try failure(issuer, signer.token(good)) == nil)
+  let changes: [(String, String?)] = [
+    ("aud", #""apus:control""#), ("aud", #"["apus:endpoint","apus:control"]"#), ("aud", nil), ("iss", #""apus:other""#),
+    ("iss", nil), ("sub", #""alice""#), ("sub", nil), ("exp", nil), ("endpoint", nil), ("epoch", "7"), ("epoch", nil),
+  ]
+  for (claim, value) in changes {
+    #expect(try failure(issuer, signer.token(good.with(claim, value))) == .invalid, "\(claim): \(value ?? "none")")
+  }
 }
 
 /// Every character is changed in turn: header, claims, signature and the dots.

@@ -134,7 +134,11 @@ struct ModelConfigTests {
   @Test(arguments: [
     ("sequence_batching { }", ["sequence_batching"]),
     ("ensemble_scheduling { step { model_name: 'a' } }", ["ensemble_scheduling"]),
-    ("dynamic_batching { priority_levels: 2 }", ["dynamic_batching.priority_levels"]),
+    ("dynamic_batching { priority_levels: 2 default_priority_level: 1 }", []),
+    (
+      "dynamic_batching { priority_queue_policy { key: 1 value { max_queue_size: 2 } } }",
+      ["dynamic_batching.priority_queue_policy"]
+    ),
     ("instance_group { kind: KIND_MODEL } instance_group { kind: KIND_MODEL }", ["instance_group.kind: KIND_MODEL"]),
     ("model_transaction_policy { decoupled: true }", ["model_transaction_policy"]),
     ("model_transaction_policy { decoupled: false }", []),
@@ -158,9 +162,26 @@ struct ModelConfigTests {
       "dynamic_batching { preferred_batch_size: 0 }",
       "dynamic_batching.preferred_batch_size[0] is 0; expected 1 or more"
     ),
+    (
+      "dynamic_batching { priority_levels: 256 }",
+      "dynamic_batching.priority_levels is 256; expected 0 to 255, 1 the most urgent"
+    ),
+    (
+      "dynamic_batching { priority_levels: 2 }",
+      "dynamic_batching.default_priority_level is 0; expected 1 to 2, 1 the most urgent"
+    ),
   ])
   func `values that make no sense are refused with their path`(text: String, message: String) {
     #expect(throws: InferenceError.invalidArgument(message)) { _ = try ModelConfig(text: text) }
+  }
+
+  @Test func `priorities are read, and written again`() throws {
+    let text = "dynamic_batching { priority_levels: 3 default_priority_level: 2 }"
+    let configuration = try ModelConfig(text: text).configuration().configuration
+    #expect(configuration.dynamicBatching?.priorityLevels == 3)
+    #expect(configuration.dynamicBatching?.defaultPriorityLevel == 2)
+    let again = ModelConfig(configuration, signature: ModelSignature(inputs: [], outputs: [], isBatchable: false))
+    #expect(try again.configuration().configuration.dynamicBatching == configuration.dynamicBatching)
   }
 
   @Test func `versions and counts default as in Triton`() throws {

@@ -336,6 +336,7 @@ extension ControlPlane {
     for record in try await store.read({ try $0.allEndpoints() }) where record.state != .deleting {
       reconciler.apply(record, access: security.access(of: record))
     }
+    reconciler.rolesChanged(to: security.rolesGeneration)
   }
 
   // MARK: - The audit log

@@ -25,6 +25,7 @@ extension ControlPlane {
     for record in endpoints where record.state != .deleting {
       reconciler.apply(record, access: security.access(of: record))
     }
+    reconciler.rolesChanged(to: security.rolesGeneration)
     let gone = Set(endpoints.filter { $0.state == .deleting }.map(\.endpoint.name))
     await withTaskGroup(of: Void.self) { group in
       for record in deployments where !gone.contains(record.id.endpoint) && record.state != .deleting {

@@ -44,6 +44,8 @@ package final class Reconciler: Sendable {
   internal struct State {
     var endpoints: [String: Endpoint] = [:]
     var logs: [DeploymentName: DeploymentLog] = [:]
+    /// Another number whenever what doors have remembered of principals is void.
+    var rolesGeneration: UInt64 = 1
     var isStopping = false
   }
 
@@ -55,7 +57,7 @@ package final class Reconciler: Sendable {
   internal let limits: PoolLimits
   internal let mirror: MirrorQueue?
   internal let log: Log
-  private let unknownAccess: EndpointAccess?
+  private let hidesNames: Bool
   /// Loads wait for a thread here, so that many at once do not fight for the machine.
   private let loads: LoadThreads
 
@@ -71,7 +73,7 @@ package final class Reconciler: Sendable {
     self.limits = limits
     self.mirror = mirror
     self.log = log
-    unknownAccess = hidesNames ? .noEndpoint(generation: 1) : nil
+    self.hidesNames = hidesNames
     loads = LoadThreads(maxParallelLoads: maxParallelLoads)
   }
 
@@ -86,8 +88,17 @@ package final class Reconciler: Sendable {
       guard record.revision >= endpoint.record.revision else { return }
       endpoint.record = record
       endpoint.access = access
+      let limits = RequestLimits(record.endpoint.extensions)
+      if endpoint.limiter?.limits != limits {
+        endpoint.limiter = limits == RequestLimits() ? nil : RequestLimiter(limits, of: "endpoint '\(name)'")
+      }
       state.endpoints[name] = endpoint
     }
+  }
+
+  /// Roles have changed: who may learn that a name is nobody's is to be asked anew.
+  internal func rolesChanged(to generation: UInt64) {
+    change { $0.rolesGeneration = generation }
   }
 
   /// Takes an endpoint out of service, with all that is behind it. Returns when its last request is answered.
@@ -284,7 +295,7 @@ package final class Reconciler: Sendable {
 
   private func part(of state: borrowing State) -> SnapshotComposer.Part {
     var part = SnapshotComposer.Part()
-    part.unknownAccess = unknownAccess
+    part.unknownAccess = hidesNames ? .noEndpoint(generation: state.rolesGeneration) : nil
     for (name, endpoint) in state.endpoints.sorted(by: { $0.key < $1.key }) {
       var routes: [DeploymentRoute] = []
       for (deployment, served) in endpoint.deployments.sorted(by: { $0.key < $1.key }) {
@@ -297,7 +308,7 @@ package final class Reconciler: Sendable {
       part.endpoints.append(
         EndpointRoutes(
           name: name, deployments: routes, traffic: .split(percents: endpoint.record.endpoint.traffic),
-          mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.isSticky))
+          mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.extensions.isSticky))
       part.policies[name] = EndpointPolicy(name: name, access: endpoint.access, limiter: endpoint.limiter, comparesMirror: true)
     }
     return part
@@ -321,6 +332,15 @@ package final class Reconciler: Sendable {
     await withTaskGroup(of: Void.self) { group in
       for served in retired { group.addTask { await served.serving.pool.drain() } }
     }
+  }
+}
+
+extension RequestLimits {
+  fileprivate init(_ extensions: EndpointExtensions) {
+    let rate = extensions.requestsPerSecond ?? 0
+    self.init(
+      requestsPerSecond: rate, burst: extensions.burst ?? rate, maxInFlight: extensions.maxRequestsInFlight ?? 0,
+      bytesPerSecond: extensions.bytesPerSecond ?? 0)
   }
 }
 
@@ -361,10 +381,6 @@ extension OnlineDeployment {
   }
 }
 
-extension OnlineEndpoint {
-  /// Whether requests with equal `apus-routing-key` stay with one deployment: the property `apus.sticky` is `true`.
-  internal var isSticky: Bool { properties["apus.sticky"] == "true" || tags["apus.sticky"] == "true" }
-}
 
 extension Reconciler {
   /// What the meters of an endpoint's deployments have counted, by name; zero for one that does not serve.

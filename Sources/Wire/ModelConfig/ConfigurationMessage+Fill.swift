@@ -134,6 +134,8 @@ extension DynamicBatching {
     c.pointee.preferred_batch_size = builder.scalars(preferredBatchSizes.map { Int32(clamping: $0) })
     c.pointee.max_queue_delay_microseconds = maxQueueDelayMicroseconds
     c.pointee.preserve_ordering = preserveOrdering ? 1 : 0
+    c.pointee.priority_levels = UInt64(clamping: priorityLevels)
+    c.pointee.default_priority_level = UInt64(clamping: defaultPriorityLevel)
     if queuePolicy != QueuePolicy() {
       let policy = builder.make(inference__model_queue_policy__init)
       policy.pointee.timeout_action =

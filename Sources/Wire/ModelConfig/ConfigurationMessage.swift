@@ -123,6 +123,9 @@ extension DynamicBatching {
     preferredBatchSizes.sort()
     maxQueueDelayMicroseconds = c.max_queue_delay_microseconds
     preserveOrdering = c.preserve_ordering != 0
+    priorityLevels = try priority(c.priority_levels, in: 0...255, "priority_levels")
+    let levels: ClosedRange<UInt64> = priorityLevels > 0 ? 1...UInt64(priorityLevels) : 0...0
+    defaultPriorityLevel = try priority(c.default_priority_level, in: levels, "default_priority_level")
     guard let policy = c.default_queue_policy?.pointee else { return }
     queuePolicy.timeoutAction =
       policy.timeout_action == INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__DELAY ? .delay : .reject
@@ -130,6 +133,16 @@ extension DynamicBatching {
     queuePolicy.allowTimeoutOverride = policy.allow_timeout_override != 0
     queuePolicy.maxQueueSize = Int(policy.max_queue_size)
   }
+}
+
+private func priority(
+  _ value: UInt64, in range: ClosedRange<UInt64>, _ field: String
+) throws(InferenceError) -> Int {
+  guard range.contains(value) else {
+    throw .invalidArgument(
+      "dynamic_batching.\(field) is \(value); expected \(range.lowerBound) to \(range.upperBound), 1 the most urgent")
+  }
+  return Int(value)
 }
 
 private func atLeastZero(_ value: Int32, _ path: String) throws(InferenceError) -> Int {

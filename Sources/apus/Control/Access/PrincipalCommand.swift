@@ -41,7 +41,7 @@ struct PrincipalCommand: AsyncParsableCommand {
       try await ExitStatus.report {
         try await ControlClient.with(try await server.session()) { client in
           let made = try await client.send(
-            .PUT, "/principals/\(Session.escaped(name))", body: ["properties": ["principalType": .string(type.rawValue)]],
+            .put, "/principals/\(Session.escaped(name))", body: ["properties": ["principalType": .string(type.rawValue)]],
             headers: ["if-none-match": "*"])
           try output.show(Flattened.document(made.body), columns: columns)
           output.say("The secret is shown this once. A new one: apus principal rotate-secret -n \(name)")
@@ -79,7 +79,7 @@ struct PrincipalCommand: AsyncParsableCommand {
         let session = try await server.session()
         guard try confirmation.confirm("Delete principal \(name) with its roles?") else { throw ExitStatus.failed }
         try await ControlClient.with(session) { client in
-          _ = try await client.send(.DELETE, "/principals/\(Session.escaped(name))")
+          _ = try await client.send(.delete, "/principals/\(Session.escaped(name))")
         }
       }
     }
@@ -99,7 +99,7 @@ struct PrincipalCommand: AsyncParsableCommand {
       try await ExitStatus.report {
         try await ControlClient.with(try await server.session()) { client in
           let made = try await client.send(
-            .POST, "/principals/\(Session.escaped(name))/rotateSecret", body: .object(.init()))
+            .post, "/principals/\(Session.escaped(name))/rotateSecret", body: .object(.init()))
           try output.show(Flattened.document(made.body), columns: columns)
         }
       }

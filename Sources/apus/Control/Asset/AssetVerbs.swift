@@ -45,13 +45,13 @@ struct AssetVerbs<Value: Asset> {
   }
 
   func shown(_ rest: Document, _ name: String, _ version: String) throws -> Document {
-    try ServedResource<Value>(rest, names: [name, version]).document
+    ServedResource<Value>.shown(rest, names: [name, version])
   }
 
   /// The version that is meant: the one named, else the latest that is not archived.
   func version(_ version: String?, of name: String) async throws -> String {
     if let version { return version }
-    let latest = try await client.send(.GET, ResourcePath.version(Value.kind, name, "latest")).body
+    let latest = try await client.send(.get, ResourcePath.version(Value.kind, name, "latest")).body
     guard let number = latest["name"]?.string else { throw UnreachableError("the server has a version without a number") }
     return number
   }
@@ -95,22 +95,22 @@ struct AssetVerbs<Value: Asset> {
   private func put(_ value: Value, _ name: String, _ version: String) async throws -> Document {
     let path = ResourcePath.version(Value.kind, name, version)
     let operation = LongOperation(client: client, subject: "\(Value.word) \(name):\(version)", noWait: false, isQuiet: isQuiet)
-    try await operation.run(.PUT, path, body: value.rest(), headers: ["if-none-match": "*"])
-    return try shown(try await client.send(.GET, path).body, name, version)
+    try await operation.run(.put, path, body: value.rest(), headers: ["if-none-match": "*"])
+    return try shown(try await client.send(.get, path).body, name, version)
   }
 
   /// Changes what may change: description, tags, stage, properties.
   func update(_ name: String, _ version: String, _ change: (inout SourceDocument) throws -> Void) async throws -> Document {
     let path = ResourcePath.version(Value.kind, name, version)
-    let present = try await client.send(.GET, path)
+    let present = try await client.send(.get, path)
     var source = SourceDocument(try ServedResource<Value>(present.body, names: [name, version]).value.cliForm())
     try change(&source)
     let changed = try Findings.resource(Value.self, from: source, folder: "/", file: nil, isQuiet: true)
     guard changed.name == name, changed.version == version else {
       throw UsageError("a version keeps its name and its number: it is '\(name):\(version)'")
     }
-    _ = try await client.send(.PUT, path, body: changed.rest(), headers: present.unchangedSince)
-    return try shown(try await client.send(.GET, path).body, name, version)
+    _ = try await client.send(.put, path, body: changed.rest(), headers: present.unchangedSince)
+    return try shown(try await client.send(.get, path).body, name, version)
   }
 
   /// Hides a version, or all of a name, from lists; who names it still gets it. Or shows it again.
@@ -119,7 +119,7 @@ struct AssetVerbs<Value: Asset> {
     if versions.isEmpty { throw ControlError(status: 404, code: "ResourceNotFound", message: "there is no \(Value.word) '\(name)'") }
     for version in versions {
       _ = try await client.send(
-        .PATCH, ResourcePath.version(Value.kind, name, version), body: ["properties": ["isArchived": .bool(isArchived)]])
+        .patch, ResourcePath.version(Value.kind, name, version), body: ["properties": ["isArchived": .bool(isArchived)]])
     }
   }
 }

@@ -29,7 +29,7 @@ extension ModelCommand {
           let name = asset.asset.name
           let version = try await verbs.version(asset.asset.version, of: name)
           let path = ResourcePath.version(.models, name, version)
-          let text = try await client.send(.GET, "\(path)/manifest").bytes
+          let text = try await client.send(.get, "\(path)/manifest").bytes
           // Its paths were checked to stay within the folder.
           let manifest = try Manifest.parse(text)
           let folder = downloadPath + "/" + name
@@ -67,11 +67,9 @@ private struct ModelDownload {
     var digest = RunningDigest()
     let path = entry.path.split(separator: "/").map { Session.escaped(String($0)) }.joined(separator: "/")
     try await client.download("\(version)/files/\(path)") { piece in
-      try piece.readableBytesView.withUnsafeBytes { bytes in
-        digest.update(bytes)
-        try file.write(contentsOf: Data(bytes))
-      }
-      progress.add(Int64(piece.readableBytes))
+      digest.update(piece)
+      try file.write(contentsOf: Data(piece))
+      progress.add(Int64(piece.count))
     }
     guard digest.finish() == entry.digest else {
       try? FileManager.default.removeItem(atPath: draft)

@@ -65,30 +65,30 @@ struct CreateDeployment: AsyncParsableCommand {
           message: "deployment \(described.name) of \(described.endpointName) is there already; change it with update, or say --exist-ok")
       }
       return try output.show(
-        try ServedResource<OnlineDeployment>(present.body, names: names).document,
+        ServedResource<OnlineDeployment>.shown(present.body, names: names),
         columns: ServedResource<OnlineDeployment>.columns)
     }
     let assets = NestedAssets(client: client, isQuiet: output.onlyShowErrors)
     let deployment = try await assets.registered(described)
     let operation = LongOperation(
       client: client, subject: "deployment \(deployment.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-    let answer = try await operation.run(.PUT, path, body: deployment.rest(), headers: ["if-none-match": "*"])
+    let answer = try await operation.run(.put, path, body: deployment.rest(), headers: ["if-none-match": "*"])
     if allTraffic { try await giveAllTraffic(to: deployment, client) }
-    let shown = wait.noWait ? answer.body : try await client.send(.GET, path).body
+    let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
     if shown == .null { return }
     try output.show(
-      try ServedResource<OnlineDeployment>(shown, names: names).document,
+      ServedResource<OnlineDeployment>.shown(shown, names: names),
       columns: ServedResource<OnlineDeployment>.columns)
   }
 
   private func giveAllTraffic(to deployment: OnlineDeployment, _ client: ControlClient) async throws {
     let path = ResourcePath.endpoint(deployment.endpointName)
-    let present = try await client.send(.GET, path)
+    let present = try await client.send(.get, path)
     var endpoint = try ServedResource.endpoint(present.body, named: deployment.endpointName).value
     endpoint.traffic = [deployment.name: 100]
     let operation = LongOperation(
       client: client, subject: "traffic of \(deployment.endpointName)", noWait: false, isQuiet: output.onlyShowErrors)
-    try await operation.run(.PUT, path, body: endpoint.rest(), headers: present.unchangedSince)
+    try await operation.run(.put, path, body: endpoint.rest(), headers: present.unchangedSince)
   }
 }
 

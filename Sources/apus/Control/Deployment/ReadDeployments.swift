@@ -16,9 +16,9 @@ struct ShowDeployment: AsyncParsableCommand {
       let session = try await server.session()
       let owner = try deployment.endpoint.name(in: session)
       try await ControlClient.with(session) { client in
-        let answer = try await client.send(.GET, ResourcePath.deployment(deployment.name, of: owner))
+        let answer = try await client.send(.get, ResourcePath.deployment(deployment.name, of: owner))
         try output.show(
-          try ServedResource<OnlineDeployment>(answer.body, names: [owner, deployment.name]).document,
+          ServedResource<OnlineDeployment>.shown(answer.body, names: [owner, deployment.name]),
           columns: ServedResource<OnlineDeployment>.columns)
       }
     }
@@ -38,7 +38,7 @@ struct ListDeployments: AsyncParsableCommand {
       let owner = try endpoint.name(in: session)
       try await ControlClient.with(session) { client in
         let deployments = try await client.list(ResourcePath.deployments(of: owner)).map { deployment in
-          try ServedResource<OnlineDeployment>(deployment, names: [owner, deployment["name"]?.string ?? ""]).document
+          ServedResource<OnlineDeployment>.shown(deployment, names: [owner, deployment["name"]?.string ?? ""])
         }
         try output.show(.array(deployments), columns: ServedResource<OnlineDeployment>.columns)
       }
@@ -64,7 +64,7 @@ struct DeleteDeployment: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let operation = LongOperation(
           client: client, subject: "deployment \(deployment.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        try await operation.run(.DELETE, ResourcePath.deployment(deployment.name, of: owner))
+        try await operation.run(.delete, ResourcePath.deployment(deployment.name, of: owner))
       }
     }
   }
@@ -106,7 +106,7 @@ struct GetLogs: AsyncParsableCommand {
       let owner = try deployment.endpoint.name(in: session)
       try await ControlClient.with(session) { client in
         let answer = try await client.send(
-          .POST, "\(ResourcePath.deployment(deployment.name, of: owner))/getLogs",
+          .post, "\(ResourcePath.deployment(deployment.name, of: owner))/getLogs",
           body: ["containerType": container.rest, "tail": .int(lines)])
         let content = answer.body["content"]?.string ?? ""
         if output.output != nil || output.query != nil { return try output.show(.string(content)) }

@@ -35,7 +35,7 @@ struct UpdateDeployment: AsyncParsableCommand {
       let owner = try endpoint.endpointName ?? written.root["endpoint_name"]?.string ?? endpoint.name(in: session)
       try await ControlClient.with(session) { client in
         let path = ResourcePath.deployment(name, of: owner)
-        let present = try await client.send(.GET, path)
+        let present = try await client.send(.get, path)
         let served = try ServedResource<OnlineDeployment>(present.body, names: [owner, name])
         let changed = try changed(served.value, by: written)
         guard changed.name == name, changed.endpointName == owner else {
@@ -45,11 +45,11 @@ struct UpdateDeployment: AsyncParsableCommand {
         let deployment = try await assets.registered(changed)
         let operation = LongOperation(
           client: client, subject: "deployment \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        let answer = try await operation.run(.PUT, path, body: deployment.rest(), headers: present.unchangedSince)
-        let shown = wait.noWait ? answer.body : try await client.send(.GET, path).body
+        let answer = try await operation.run(.put, path, body: deployment.rest(), headers: present.unchangedSince)
+        let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
         if shown == .null { return }
         try output.show(
-          try ServedResource<OnlineDeployment>(shown, names: [owner, name]).document,
+          ServedResource<OnlineDeployment>.shown(shown, names: [owner, name]),
           columns: ServedResource<OnlineDeployment>.columns)
       }
     }

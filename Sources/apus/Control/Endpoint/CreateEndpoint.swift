@@ -46,8 +46,8 @@ struct CreateEndpoint: AsyncParsableCommand {
         }
         let operation = LongOperation(
           client: client, subject: "endpoint \(endpoint.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        let answer = try await operation.run(.PUT, path, body: endpoint.rest(), headers: ["if-none-match": "*"])
-        try show(wait.noWait ? answer.body : try await client.send(.GET, path).body, endpoint.name)
+        let answer = try await operation.run(.put, path, body: endpoint.rest(), headers: ["if-none-match": "*"])
+        try show(wait.noWait ? answer.body : try await client.send(.get, path).body, endpoint.name)
       }
     }
   }
@@ -63,6 +63,6 @@ struct CreateEndpoint: AsyncParsableCommand {
 
   private func show(_ rest: Document, _ name: String) throws {
     if rest == .null { return }
-    try output.show(try ServedResource.endpoint(rest, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+    try output.show(ServedResource.shownEndpoint(rest, named: name), columns: ServedResource<OnlineEndpoint>.columns)
   }
 }

@@ -25,10 +25,10 @@ struct GetCredentials: AsyncParsableCommand {
       let name = try endpoint.resolved(in: session)
       try await ControlClient.with(session) { client in
         let path = ResourcePath.endpoint(name)
-        let mode = try ServedResource.endpoint(try await client.send(.GET, path).body, named: name).value.authMode
+        let mode = try ServedResource.endpoint(try await client.send(.get, path).body, named: name).value.authMode
         switch mode {
-        case .key: try output.show(try await client.send(.POST, "\(path)/listKeys").body)
-        case .amlToken: try output.show(try await client.send(.POST, "\(path)/token").body)
+        case .key: try output.show(try await client.send(.post, "\(path)/listKeys").body)
+        case .amlToken: try output.show(try await client.send(.post, "\(path)/token").body)
         case .aadToken:
           throw UsageError("endpoint \(name) is in mode aad_token: callers show the token of their own issuer")
         }
@@ -50,7 +50,7 @@ struct GetToken: AsyncParsableCommand {
       let session = try await server.session()
       let name = try endpoint.resolved(in: session)
       try await ControlClient.with(session) { client in
-        try output.show(try await client.send(.POST, "\(ResourcePath.endpoint(name))/token").body)
+        try output.show(try await client.send(.post, "\(ResourcePath.endpoint(name))/token").body)
       }
     }
   }
@@ -86,8 +86,8 @@ struct RegenerateKeys: AsyncParsableCommand {
           client: client, subject: "\(keyType.rawValue) key of \(name)", noWait: wait.noWait,
           isQuiet: output.onlyShowErrors)
         let type: Document = keyType == .primary ? "Primary" : "Secondary"
-        try await operation.run(.POST, "\(path)/regenerateKeys", body: ["keyType": type])
-        if !wait.noWait { try output.show(try await client.send(.POST, "\(path)/listKeys").body) }
+        try await operation.run(.post, "\(path)/regenerateKeys", body: ["keyType": type])
+        if !wait.noWait { try output.show(try await client.send(.post, "\(path)/listKeys").body) }
       }
     }
   }

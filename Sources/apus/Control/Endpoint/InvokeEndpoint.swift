@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Documents
 internal import Foundation
-internal import NIOHTTP1
 internal import Resources
 
 /// Sends a request to an endpoint as its callers do, and prints the answer.
@@ -65,7 +64,7 @@ struct InvokeEndpoint: AsyncParsableCommand {
   /// Where the endpoint answers, and what it wants to be shown.
   private func target(_ name: String, _ client: ControlClient) async throws -> Target {
     let path = ResourcePath.endpoint(name)
-    let answer = try await client.send(.GET, path).body
+    let answer = try await client.send(.get, path).body
     let endpoint = try ServedResource.endpoint(answer, named: name)
     guard let address = answer["properties"]?["scoringUri"]?.string, !address.isEmpty else {
       throw ControlError(status: 0, code: "NotReady", message: "endpoint \(name) has no scoring address yet")
@@ -75,9 +74,9 @@ struct InvokeEndpoint: AsyncParsableCommand {
     do {
       switch endpoint.value.authMode {
       case .key:
-        return Target(address: address, credential: try await client.send(.POST, "\(path)/listKeys").body["primaryKey"]?.string)
+        return Target(address: address, credential: try await client.send(.post, "\(path)/listKeys").body["primaryKey"]?.string)
       case .amlToken:
-        return Target(address: address, credential: try await client.send(.POST, "\(path)/token").body["accessToken"]?.string)
+        return Target(address: address, credential: try await client.send(.post, "\(path)/token").body["accessToken"]?.string)
       case .aadToken: return Target(address: address, credential: client.session.token)
       }
     } catch let error as ControlError where error.status == 403 {
@@ -102,7 +101,7 @@ struct InvokeEndpoint: AsyncParsableCommand {
     let text = String(decoding: answer.bytes.prefix(4000), as: UTF8.self)
     let error = ControlError(status: answer.status, body: answer.body, text: text)
     var message = "endpoint \(name) answered \(answer.status): \(error.message)"
-    if let model = answer.headers.first(name: "ms-azureml-model-error-statuscode") { message += " (the model's own status: \(model))" }
+    if let model = answer.header("ms-azureml-model-error-statuscode") { message += " (the model's own status: \(model))" }
     return ControlError(status: 0, code: error.code, message: message, details: error.details)
   }
 }

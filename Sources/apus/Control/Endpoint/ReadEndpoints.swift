@@ -16,9 +16,9 @@ struct ShowEndpoint: AsyncParsableCommand {
       let session = try await server.session()
       let name = try endpoint.resolved(in: session)
       try await ControlClient.with(session) { client in
-        let answer = try await client.send(.GET, ResourcePath.endpoint(name))
+        let answer = try await client.send(.get, ResourcePath.endpoint(name))
         try output.show(
-          try ServedResource.endpoint(answer.body, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+          ServedResource.shownEndpoint(answer.body, named: name), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }
   }
@@ -33,7 +33,7 @@ struct ListEndpoints: AsyncParsableCommand {
   func run() async throws {
     try await ExitStatus.report {
       try await ControlClient.with(try await server.session()) { client in
-        let endpoints = try await client.list(ResourcePath.endpoints).map { try ServedResource.endpoint($0).document }
+        let endpoints = try await client.list(ResourcePath.endpoints).map { ServedResource.shownEndpoint($0) }
         try output.show(.array(endpoints), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }
@@ -59,7 +59,7 @@ struct DeleteEndpoint: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let operation = LongOperation(
           client: client, subject: "endpoint \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        try await operation.run(.DELETE, ResourcePath.endpoint(name))
+        try await operation.run(.delete, ResourcePath.endpoint(name))
       }
     }
   }

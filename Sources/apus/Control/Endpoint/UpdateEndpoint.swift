@@ -41,7 +41,7 @@ struct UpdateEndpoint: AsyncParsableCommand {
       if changes.object?.isEmpty != false, edits.isEmpty { throw UsageError("nothing to change: give --file, --traffic, --set …") }
       try await ControlClient.with(session) { client in
         let path = ResourcePath.endpoint(name)
-        let present = try await client.send(.GET, path)
+        let present = try await client.send(.get, path)
         var source = SourceDocument(try ServedResource.endpoint(present.body, named: name).value.cliForm())
         for (key, value) in changes.object ?? .init() { try source.apply(.set(DocumentPath([.key(key)]), value)) }
         try edits.apply(to: &source)
@@ -50,11 +50,11 @@ struct UpdateEndpoint: AsyncParsableCommand {
         guard changed.name == name else { throw UsageError("name: an endpoint can't be renamed; it is '\(name)', not '\(changed.name)'") }
         let operation = LongOperation(
           client: client, subject: "endpoint \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        let answer = try await operation.run(.PUT, path, body: changed.rest(), headers: present.unchangedSince)
-        let shown = wait.noWait ? answer.body : try await client.send(.GET, path).body
+        let answer = try await operation.run(.put, path, body: changed.rest(), headers: present.unchangedSince)
+        let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
         if shown == .null { return }
         try output.show(
-          try ServedResource.endpoint(shown, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+          ServedResource.shownEndpoint(shown, named: name), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }
   }

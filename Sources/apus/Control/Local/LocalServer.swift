@@ -1,6 +1,5 @@
 internal import Documents
 internal import Foundation
-internal import Synchronization
 
 /// The private server of this machine's user: the same program with the same results, without a set-up.
 ///
@@ -81,11 +80,13 @@ struct LocalServer: Sendable {
       "apus", "serve", "--data", folder, "--local", "--control-listen", "unix:\(socket)", "--http-listen", "127.0.0.1:0",
     ]
     var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-    defer { for word in words { free(word) } }
+    var settings: [UnsafeMutablePointer<CChar>?] =
+      ProcessInfo.processInfo.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for word in words + settings { free(word) } }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+    posix_spawnattr_setflags(&attributes, LocalServer.spawnSetsid)
     var files = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&files)
     defer { posix_spawn_file_actions_destroy(&files) }
@@ -93,10 +94,13 @@ struct LocalServer: Sendable {
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, logFile, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO)
     var process = pid_t()
-    let code = posix_spawn(&process, try LocalServer.program(), &files, &attributes, &words, environ)
+    let code = posix_spawn(&process, try LocalServer.program(), &files, &attributes, &words, &settings)
     guard code == 0 else { throw UsageError("--local: can't start the server: \(String(cString: strerror(code)))") }
     return process
   }
+
+  /// `POSIX_SPAWN_SETSID` of glibc's spawn.h, which the header shows only to GNU sources.
+  private static let spawnSetsid: Int16 = 0x80
 
   /// This very program.
   private static func program() throws -> String {

@@ -75,7 +75,7 @@ struct AutoscaleCommand: AsyncParsableCommand {
           AutoscaleSettings.self, from: source, folder: file.folder, file: file.file, isQuiet: output.onlyShowErrors)
         try await ControlClient.with(session) { client in
           let path = AutoscaleTarget.path(settings.deploymentName, of: settings.endpointName)
-          _ = try await client.send(.PUT, path, body: settings.rest())
+          _ = try await client.send(.put, path, body: settings.rest())
           try output.show(settings.cliForm(), columns: columns)
         }
       }
@@ -93,8 +93,8 @@ struct AutoscaleCommand: AsyncParsableCommand {
         let session = try await server.session()
         let names = try target.names(in: session)
         try await ControlClient.with(session) { client in
-          let answer = try await client.send(.GET, AutoscaleTarget.path(names[1], of: names[0]))
-          try output.show(try ServedResource<AutoscaleSettings>(answer.body, names: names).document, columns: columns)
+          let answer = try await client.send(.get, AutoscaleTarget.path(names[1], of: names[0]))
+          try output.show(ServedResource<AutoscaleSettings>.shown(answer.body, names: names), columns: columns)
         }
       }
     }
@@ -113,7 +113,7 @@ struct AutoscaleCommand: AsyncParsableCommand {
         let names = try target.names(in: session)
         guard try confirmation.confirm("Take away the rules of \(names[1]) of \(names[0])?") else { throw ExitStatus.failed }
         try await ControlClient.with(session) { client in
-          _ = try await client.send(.DELETE, AutoscaleTarget.path(names[1], of: names[0]))
+          _ = try await client.send(.delete, AutoscaleTarget.path(names[1], of: names[0]))
         }
       }
     }
@@ -155,7 +155,7 @@ struct AutoscaleCommand: AsyncParsableCommand {
         let names = try target.names(in: session)
         try await ControlClient.with(session) { client in
           let path = AutoscaleTarget.path(names[1], of: names[0])
-          let present = try await client.send(.GET, path)
+          let present = try await client.send(.get, path)
           let served = try ServedResource<AutoscaleSettings>(present.body, names: names)
           let place = served.value.profiles.firstIndex { profileName == nil ? $0.schedule == nil : $0.name == profileName }
           guard let place else { throw UsageError("--profile-name: there is no profile \(profileName ?? "without a time")") }
@@ -167,7 +167,7 @@ struct AutoscaleCommand: AsyncParsableCommand {
           try source.apply(.add(rules, [.object(rule)]), addsParents: true)
           let changed = try Findings.resource(
             AutoscaleSettings.self, from: source, folder: "/", file: nil, isQuiet: output.onlyShowErrors)
-          _ = try await client.send(.PUT, path, body: changed.rest(), headers: present.unchangedSince)
+          _ = try await client.send(.put, path, body: changed.rest(), headers: present.unchangedSince)
           try output.show(changed.cliForm(), columns: columns)
         }
       }

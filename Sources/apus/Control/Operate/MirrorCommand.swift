@@ -27,8 +27,8 @@ struct MirrorCommand: AsyncParsableCommand {
         let session = try await server.session()
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
-          let report = try await client.send(.GET, "\(ResourcePath.endpoint(name))/mirrorReport").body
-          if output.output == .table, output.query == nil {
+          let report = try await client.send(.get, "\(ResourcePath.endpoint(name))/mirrorReport").body
+          if output.isTable {
             output.say(
               "\(report["shadow"]?.string ?? "") against \(report["live"]?.string ?? ""): "
                 + "\(report["comparedRequests"]?.int ?? 0) compared, \(report["mismatchedRequests"]?.int ?? 0) differ, "
@@ -52,7 +52,7 @@ struct MirrorCommand: AsyncParsableCommand {
         let session = try await server.session()
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
-          _ = try await client.send(.DELETE, "\(ResourcePath.endpoint(name))/mirrorReport")
+          _ = try await client.send(.delete, "\(ResourcePath.endpoint(name))/mirrorReport")
         }
       }
     }

@@ -26,7 +26,7 @@ struct OperationCommand: AsyncParsableCommand {
     func run() async throws {
       try await ExitStatus.report {
         try await ControlClient.with(try await server.session()) { client in
-          try output.show(try await client.send(.GET, path(name)).body, columns: columns)
+          try output.show(try await client.send(.get, path(name)).body, columns: columns)
         }
       }
     }
@@ -49,7 +49,7 @@ struct OperationCommand: AsyncParsableCommand {
           try await LongOperation(
             client: client, subject: "operation \(name)", noWait: false, isQuiet: output.onlyShowErrors
           ).wait(at: session.base + path(name))
-          try output.show(try await client.send(.GET, path(name)).body, columns: columns)
+          try output.show(try await client.send(.get, path(name)).body, columns: columns)
         }
       }
     }

@@ -98,7 +98,7 @@ struct RolloutCommand: AsyncParsableCommand {
         let session = try await server.session()
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
-          let begun = try await client.send(.PUT, path(name), body: ["properties": plan()])
+          let begun = try await client.send(.put, path(name), body: ["properties": plan()])
           if wait.noWait { return try output.show(Flattened.document(begun.body), columns: columns) }
           try await RolloutWatch(client: client, endpoint: name, output: output).untilOver()
         }
@@ -147,7 +147,7 @@ struct RolloutCommand: AsyncParsableCommand {
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
           if watch { return try await RolloutWatch(client: client, endpoint: name, output: output).untilOver() }
-          try output.show(Flattened.document(try await client.send(.GET, path(name)).body), columns: columns)
+          try output.show(Flattened.document(try await client.send(.get, path(name)).body), columns: columns)
         }
       }
     }
@@ -194,7 +194,7 @@ struct RolloutSteering: ParsableArguments {
       let session = try await server.session()
       let name = try endpoint.name(in: session)
       try await ControlClient.with(session) { client in
-        let answer = try await client.send(.POST, "\(RolloutCommand.path(name))/\(verb)", body: body ?? .object(.init()))
+        let answer = try await client.send(.post, "\(RolloutCommand.path(name))/\(verb)", body: body ?? .object(.init()))
         try output.show(Flattened.document(answer.body), columns: RolloutCommand.columns)
       }
     }
@@ -213,7 +213,7 @@ struct RolloutWatch {
     let progress = ProgressLine(isQuiet: output.onlyShowErrors)
     defer { progress.clear() }
     while true {
-      let rollout = Flattened.document(try await client.send(.GET, RolloutCommand.path(endpoint)).body)
+      let rollout = Flattened.document(try await client.send(.get, RolloutCommand.path(endpoint)).body)
       let state = rollout["state"]?.string ?? ""
       progress.show(ProgressLine.Content(
         text: "rollout of \(endpoint): \(state), \(rollout["percent"]?.int ?? 0) %", changing: rollout["progress"]?.string ?? ""))

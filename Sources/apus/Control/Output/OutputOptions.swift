@@ -25,6 +25,9 @@ struct OutputOptions: ParsableArguments {
     if let text = form.text(of: asked, columns: query == nil ? columns : nil) { print(text) }
   }
 
+  /// Whether people look at it, in rows.
+  var isTable: Bool { (output ?? OutputOptions.defaultForm) == .table && query == nil }
+
   /// Says something that a person may want to know and no script needs.
   func say(_ line: String) {
     if !onlyShowErrors { ExitStatus.say(line) }

@@ -3,17 +3,30 @@ internal import Documents
 internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 internal import NIOSSL
+
+/// What is asked of a resource.
+enum ControlMethod: String, Sendable {
+  case get = "GET"
+  case put = "PUT"
+  case patch = "PATCH"
+  case post = "POST"
+  case delete = "DELETE"
+}
 
 /// What the server answered.
 struct ControlResponse: Sendable {
   let status: Int
-  let headers: HTTPHeaders
+  /// Names in lower case, in the order they came.
+  let headers: [(name: String, value: String)]
   let bytes: [UInt8]
   /// The body as JSON; null if it has none.
   let body: Document
 
-  var etag: String? { headers.first(name: "etag") ?? body["etag"]?.string }
+  func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+
+  var etag: String? { header("etag") ?? body["etag"]?.string }
 }
 
 /// A connection to one server's control plane, over HTTP or HTTPS or a socket of this machine.
@@ -79,7 +92,7 @@ actor ControlClient {
   ///   - accepting: Statuses from 400 on that are answers rather than errors.
   /// - Throws: `ControlError` for what the server refused, `UnreachableError` if it did not answer.
   func send(
-    _ method: HTTPMethod, _ path: String, query: [String: String] = [:], body: Document? = nil,
+    _ method: ControlMethod, _ path: String, query: [String: String] = [:], body: Document? = nil,
     headers: [String: String] = [:], accepting: Set<Int> = []
   ) async throws -> ControlResponse {
     let data = body.map { Array($0.json().utf8) }
@@ -90,7 +103,7 @@ actor ControlClient {
 
   /// The same for a path from the server's root, and any body.
   func send(
-    _ method: HTTPMethod, from path: String, bytes: [UInt8]?, headers: [String: String], accepting: Set<Int> = []
+    _ method: ControlMethod, from path: String, bytes: [UInt8]?, headers: [String: String], accepting: Set<Int> = []
   ) async throws -> ControlResponse {
     let response = try await execute(method, session.address.url(path), headers: headers) {
       bytes.map { .bytes(ByteBuffer(bytes: $0)) }
@@ -100,7 +113,7 @@ actor ControlClient {
 
   /// Sends a body that is made as it is sent: a part of a file.
   func send(
-    _ method: HTTPMethod, _ path: String, headers: [String: String], length: Int64,
+    _ method: ControlMethod, _ path: String, headers: [String: String], length: Int64,
     stream: @Sendable @escaping () throws -> FileChunks
   ) async throws -> ControlResponse {
     let response = try await execute(method, session.address.url(session.base + path), headers: headers, isLong: true) {
@@ -110,14 +123,14 @@ actor ControlClient {
   }
 
   /// Gets a file, piece by piece.
-  func download(_ path: String, into receive: (ByteBuffer) throws -> Void) async throws {
-    let response = try await execute(.GET, session.address.url(session.base + path), headers: [:], isLong: true) { nil }
+  func download(_ path: String, into receive: (UnsafeRawBufferPointer) throws -> Void) async throws {
+    let response = try await execute(.get, session.address.url(session.base + path), headers: [:], isLong: true) { nil }
     guard response.status.code < 400 else {
       _ = try await answer(response, accepting: [])
       return
     }
     do {
-      for try await piece in response.body { try receive(piece) }
+      for try await piece in response.body { try piece.withUnsafeReadableBytes { try receive($0) } }
     } catch let error as HTTPClientError { throw unreachable(error) }
   }
 
@@ -131,11 +144,11 @@ actor ControlClient {
   }
 
   private func execute(
-    _ method: HTTPMethod, _ url: String, headers: [String: String], isLong: Bool = false,
+    _ method: ControlMethod, _ url: String, headers: [String: String], isLong: Bool = false,
     body: () throws -> HTTPClientRequest.Body?
   ) async throws -> HTTPClientResponse {
     var request = HTTPClientRequest(url: url)
-    request.method = method
+    request.method = HTTPMethod(rawValue: method.rawValue)
     request.headers.add(name: "accept", value: "application/json")
     request.headers.add(name: "user-agent", value: "apus/\(apusVersion)")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
@@ -164,7 +177,8 @@ actor ControlClient {
     let bytes = Array(buffer.readableBytesView)
     let limits = DocumentLimits(maxBytes: ControlClient.maxAnswerBytes, maxValues: 10_000_000)
     let body = bytes.isEmpty ? .null : (try? Document(json: bytes, limits: limits)) ?? .null
-    return ControlResponse(status: Int(response.status.code), headers: response.headers, bytes: bytes, body: body)
+    let headers = response.headers.map { (name: $0.name.lowercased(), value: $0.value) }
+    return ControlResponse(status: Int(response.status.code), headers: headers, bytes: bytes, body: body)
   }
 
   private func answer(_ response: HTTPClientResponse, accepting: Set<Int>) async throws -> ControlResponse {
@@ -178,9 +192,11 @@ actor ControlClient {
     if error is ControlError || error is UsageError || error is CancellationError { return error }
     var reason = "\(error)"
     switch error {
-    case HTTPClientError.deadlineExceeded: reason = "no answer within \(TimeSpan(session.timeout))"
-    case HTTPClientError.connectTimeout: reason = "no connection within \(ControlClient.connectSeconds)s"
-    case HTTPClientError.remoteConnectionClosed: reason = "it closed the connection"
+    case let error as HTTPClientError where error == .deadlineExceeded:
+      reason = "no answer within \(TimeSpan(session.timeout))"
+    case let error as HTTPClientError where error == .connectTimeout:
+      reason = "no connection within \(ControlClient.connectSeconds)s"
+    case let error as HTTPClientError where error == .remoteConnectionClosed: reason = "it closed the connection"
     case let error as IOError: reason = String(cString: strerror(error.errnoCode))
     case let error as NIOConnectionError:
       let causes = error.connectionErrors.compactMap { ($0.error as? IOError)?.errnoCode }
@@ -200,10 +216,10 @@ actor ControlClient {
     request.headers.add(name: "content-type", value: "application/json")
     request.body = .bytes(ByteBuffer(string: Document.object(["secret": .string(secret)]).json()))
     let response = try await answer(try await execute(request, isLong: false), accepting: [])
-    guard let lasting = response.body["secret"]?.string else {
-      throw UnreachableError("\(session.address) answered a login without a secret: is it an Apus server?")
+    guard let token = response.body["token"]?.string else {
+      throw UnreachableError("\(session.address) answered a login without a token: is it an Apus server?")
     }
-    return lasting
+    return token
   }
 
   private static func text(of query: [String: String]) -> String {

@@ -94,7 +94,7 @@ struct LoginCommand: AsyncParsableCommand {
     return try await ControlClient.with(session) { client in
       if let given { return try await client.logIn(given) }
       // Whether the server lets one in without: a socket of one's own, or a certificate.
-      _ = try await client.send(.GET, ResourcePath.endpoints)
+      _ = try await client.send(.get, ResourcePath.endpoints)
       return nil
     }
   }

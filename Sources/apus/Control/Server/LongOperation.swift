@@ -1,6 +1,5 @@
 internal import Documents
 internal import Foundation
-internal import NIOHTTP1
 
 /// Waits for what the server has begun, and tells how it goes.
 struct LongOperation {
@@ -19,7 +18,7 @@ struct LongOperation {
   /// - Throws: `ControlError` with the reason if it ends in Failed or Canceled.
   @discardableResult
   func run(
-    _ method: HTTPMethod, _ path: String, query: [String: String] = [:], body: Document? = nil,
+    _ method: ControlMethod, _ path: String, query: [String: String] = [:], body: Document? = nil,
     headers: [String: String] = [:]
   ) async throws -> ControlResponse {
     let answer = try await client.send(method, path, query: query, body: body, headers: headers)
@@ -40,7 +39,7 @@ struct LongOperation {
     let start = clock.now
     var pause = Duration.milliseconds(100)
     while true {
-      let answer = try await client.send(.GET, from: location, bytes: nil, headers: [:])
+      let answer = try await client.send(.get, from: location, bytes: nil, headers: [:])
       let status = answer.body["status"]?.string ?? (answer.status == 202 ? "InProgress" : "Succeeded")
       let message = answer.body["message"]?.string
       progress.show(LongOperation.line(subject, status, answer.body["percentComplete"]?.double, message, clock.now - start))
@@ -54,7 +53,7 @@ struct LongOperation {
           message: "\(subject): \(status): \(error.message.replacing("HTTP 0: ", with: ""))", details: error.details)
       default: break
       }
-      try await Task.sleep(for: answer.headers.first(name: "retry-after").flatMap { Int($0) }.map { .seconds($0) } ?? pause)
+      try await Task.sleep(for: pause)
       pause = min(pause * 2, LongOperation.longestPause)
     }
   }
@@ -63,7 +62,7 @@ struct LongOperation {
   /// only the path counts.
   static func location(in answer: ControlResponse) -> String? {
     guard answer.status == 201 || answer.status == 202,
-      let url = answer.headers.first(name: "azure-asyncoperation") ?? answer.headers.first(name: "location")
+      let url = answer.header("azure-asyncoperation") ?? answer.header("location")
     else { return nil }
     return path(of: url)
   }

@@ -77,7 +77,7 @@ struct NestedAssets {
   private func put(_ body: Document, _ kind: ResourcePath.AssetKind, _ name: String) async throws {
     let path = ResourcePath.version(kind, name, NestedAssets.version)
     if try await client.find(path) != nil { return }
-    _ = try await client.send(.PUT, path, body: body)
+    _ = try await client.send(.put, path, body: body)
   }
 
   // MARK: Files

@@ -22,7 +22,7 @@ struct Upload {
     let tree = try LocalTree(at: path) { reading.show(done: $0, total: $1) }
     reading.end()
     let text = Document.string(String(decoding: tree.manifest.text, as: UTF8.self))
-    let opened = try await client.send(.POST, "/uploads", body: ["manifest": text]).body
+    let opened = try await client.send(.post, "/uploads", body: ["manifest": text]).body
     guard let id = opened["uploadId"]?.string else {
       throw UnreachableError("\(client.session.address) answered an upload without an uploadId: is it an Apus server?")
     }
@@ -40,7 +40,7 @@ struct Upload {
       }
       try await send(blob, size: size, from: source, to: upload, progress)
     }
-    let done = try await client.send(.POST, "\(upload)/complete", body: .object(.init())).body
+    let done = try await client.send(.post, "\(upload)/complete", body: .object(.init())).body
     progress.end()
     guard let digest = done["digest"]?.string, digest == tree.manifest.digest.hex else {
       throw UnreachableError("\(client.session.address) has made another content of the upload than was sent")
@@ -72,7 +72,7 @@ struct Upload {
       do {
         let start = offset
         _ = try await client.send(
-          .PATCH, "\(upload)/blobs/\(blob.digest)",
+          .patch, "\(upload)/blobs/\(blob.digest)",
           headers: [
             "content-range": "bytes \(start)-\(start + count - 1)/\(size)", "content-type": "application/octet-stream",
           ], length: count
@@ -85,7 +85,7 @@ struct Upload {
         try await Task.sleep(for: .milliseconds(250 << failures))
         progress.say("\(error); going on")
         // It may have taken in more or less of what was on its way.
-        let left = try await Upload.missing(in: client.send(.GET, upload).body)
+        let left = try await Upload.missing(in: client.send(.get, upload).body)
         let now = left.first { $0.digest == blob.digest }?.offset ?? size
         progress.place(correctedBy: now - offset, sent: count)
         offset = now
