@@ -41,6 +41,13 @@ package struct ControlRoutes: Sendable {
       routes.add(
         .patch, "\(prefix)/workspaces/{w}/uploads/{upload}/blobs/{sha256}", planes: [.control], errors: .resource
       ) { call in await answer { try await append(call) } }
+      let version = "\(prefix)/workspaces/{w}/models/{model}/versions/{version}"
+      routes.add(.get, "\(version)/manifest", planes: [.control], errors: .resource) { call in
+        await answer { try await manifest(call) }
+      }
+      routes.add(.get, "\(version)/files/{file...}", planes: [.control], errors: .resource) { call in
+        await answer { try await file(call) }
+      }
     }
     routes.add(.post, "/login", planes: [.control], errors: .resource) { call in await answer { try await login(call) } }
   }
@@ -48,7 +55,11 @@ package struct ControlRoutes: Sendable {
   // MARK: - Resources
 
   private func handle(_ call: GatewayCall, _ method: ControlRequest.Method) async throws -> Response {
-    var request = try await request(call, method)
+    try await handle(call, try await request(call, method))
+  }
+
+  private func handle(_ call: GatewayCall, _ request: ControlRequest) async throws -> Response {
+    var request = request
     let bytes = try await ControlRoutes.bytes(of: call, limit: ControlRoutes.maxBodyBytes)
     if !bytes.isEmpty {
       do throws(DocumentError) {
@@ -67,7 +78,9 @@ package struct ControlRoutes: Sendable {
     return ControlRoutes.response(HTTPResponse.Status(code: result.status), result.body, headers)
   }
 
-  private func request(_ call: GatewayCall, _ method: ControlRequest.Method) async throws -> ControlRequest {
+  private func request(
+    _ call: GatewayCall, _ method: ControlRequest.Method, path: [String]? = nil
+  ) async throws -> ControlRequest {
     let workspace = call.parameter("w")
     guard workspace == plane.options.workspace else {
       throw ControlError(
@@ -75,7 +88,7 @@ package struct ControlRoutes: Sendable {
     }
     let base = call.baseAddress
     return ControlRequest(
-      method: method, path: try ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
+      method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
       principal: await plane.authenticate(authorization: call.header(.authorization)), baseAddress: base,
       scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
@@ -128,6 +141,33 @@ package struct ControlRoutes: Sendable {
     guard parts.count == 2, parts[0] == "bytes", let start = parts[1].split(separator: "-").first.flatMap({ Int64($0) }), start >= 0
     else { throw ControlError(.badArgument, "Content-Range is '\(range.prefix(64))': expected 'bytes <first>-<last>/<size>'") }
     return start
+  }
+
+  // MARK: - Files of models
+
+  private func manifest(_ call: GatewayCall) async throws -> Response {
+    let request = try await request(call, .get, path: [])
+    let text = try await plane.modelManifest(call.parameter("model"), call.parameter("version"), request)
+    return Response(
+      status: .ok, headers: [.contentType: "application/jsonl; charset=utf-8"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+  }
+
+  /// Sends a file piece by piece: no more of it is in memory than one. Without a path: the list of files.
+  private func file(_ call: GatewayCall) async throws -> Response {
+    let (model, version) = (call.parameter("model"), call.parameter("version"))
+    let path = try ControlRoutes.path(call.parameter("file"))
+    guard !path.isEmpty else {
+      return try await handle(call, try await request(call, .get, path: ["models", model, "versions", version, "files"]))
+    }
+    let request = try await request(call, .get, path: [])
+    let reading = try await plane.modelFile(model, version, path: path.joined(separator: "/"), request)
+    return Response(
+      status: .ok, headers: [.contentType: "application/octet-stream", .eTag: "\"\(reading.sha256)\""],
+      body: ResponseBody(contentLength: Int(reading.size)) { writer in
+        while case let piece = try await reading.next(), !piece.isEmpty { try await writer.write(ByteBuffer(bytes: piece)) }
+        try await writer.finish(nil)
+      })
   }
 
   // MARK: - Answers
