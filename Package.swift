@@ -242,8 +242,10 @@ let package = Package(
       swiftSettings: trusted),
     .testTarget(
       name: "ControlTests",
-      dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
-      swiftSettings: trusted),
+      dependencies: [
+        "Access", "Artifacts", "Backends", "Control", "CrashSubject", "CrashTesting", "Documents", "Inference", "Pools", "SQLiteStore",
+        "Scaling", "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+      ], swiftSettings: trusted),
     .testTarget(
       name: "apusTests",
       dependencies: [

@@ -28,6 +28,9 @@ package final class ServerStream {
 
   func open(_ method: any StreamMethod) { handler = method.open(self) }
 
+  /// The stream's own; everything about it happens there.
+  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
+
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }

@@ -96,6 +96,12 @@ package final class Reconciler: Sendable {
     }
   }
 
+  /// As `apply`, but for an endpoint that has been taken away in between.
+  internal func renew(_ record: EndpointRecord, access: EndpointAccess) {
+    guard state.withLock({ $0.endpoints[record.endpoint.name] != nil }) else { return }
+    apply(record, access: access)
+  }
+
   /// Roles have changed: who may learn that a name is nobody's is to be asked anew.
   internal func rolesChanged(to generation: UInt64) {
     change { $0.rolesGeneration = generation }
@@ -157,7 +163,7 @@ package final class Reconciler: Sendable {
     guard let served = served(record.id), served.tree == asset.tree,
       served.deployment.loadedParts == record.deployment.loadedParts
     else { return false }
-    if served.serving.pool.instanceCount != record.instanceCount {
+    if served.serving.pool.load.instances.wanted != record.instanceCount {
       progress(30, "changing to \(record.instanceCount) instances")
       try await resize(record.id, to: record.instanceCount)
     }
