@@ -18,6 +18,7 @@ for file in "$@"; do
     !isEnd { head[heads++] = $1 + 0 }
     isEnd { tail[tails++] = $1 + 0 }
     END {
+      first = 0
       while (first < heads && blank(head[first])) first++
       while (tails > 0 && blank(tail[tails - 1])) tails--
       for (i = first; i < first + 1024; i++) list = list (i > first ? "," : "") (i < heads ? head[i] : 256)

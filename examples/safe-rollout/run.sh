@@ -40,7 +40,7 @@ if [ -z "${APUS_SERVER:-}" ] && ! "$apus" endpoint list -o none --only-show-erro
   "$apus" init --data "$folder/data" >"$folder/first"
   scoring=127.0.0.1:18001
   "$apus" serve --data "$folder/data" --listen "$scoring" --http-listen 127.0.0.1:18000 \
-    --control-listen 127.0.0.1:18003 2>"$folder/log" &
+    --control-listen 127.0.0.1:18003 --instance-type Standard_DS3_v2=1,512Mi --machine 4,4Gi 2>"$folder/log" &
   server=$!
   for attempt in 1 2 3 4 5 6 7 8 9 10; do
     "$apus" status --server "$scoring" >/dev/null 2>&1 && break
