@@ -4,10 +4,11 @@ import os
 import re
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 
 import pytest
-import requests
 
 from server import APUS, PATIENCE, ROOT, Server, environment, free_port
 
@@ -82,9 +83,12 @@ def traffic(server, body):
     is_over, statuses = threading.Event(), set()
 
     def ask():
-        with requests.Session() as session:
-            while not is_over.is_set():
-                statuses.add(session.post(url, data=body, headers=headers, timeout=PATIENCE).status_code)
+        while not is_over.is_set():
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=PATIENCE) as answer:
+                    statuses.add(answer.status)
+            except urllib.error.URLError as error:
+                statuses.add(str(error))
 
     asker = threading.Thread(target=ask)
     asker.start()
