@@ -156,7 +156,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ],
       swiftSettings: common),
 
@@ -194,8 +194,11 @@ let package = Package(
     .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2", "Inference"], swiftSettings: trusted),
     .testTarget(
       name: "TransportTests", dependencies: ["EventLoops", "HTTP2", "Inference", "Threads", "Transport"], swiftSettings: trusted),
+    .target(
+      name: "RawClient", dependencies: ["HTTP2", "Inference", "Transport"], path: "Tests/RawClient",
+      swiftSettings: trusted),
     .testTarget(
-      name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "Threads", "Transport"],
+      name: "GRPCTests", dependencies: ["EventLoops", "GRPC", "HTTP2", "Inference", "RawClient", "Threads", "Transport"],
       swiftSettings: trusted),
     .testTarget(
       name: "GRPCClientTests",
@@ -227,12 +230,22 @@ let package = Package(
       name: "ScriptedBackend", dependencies: ["Backends", "Inference"], path: "Tests/ScriptedBackend",
       swiftSettings: trusted),
     .testTarget(
-      name: "ServingTests", dependencies: ["Backends", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving"],
+      name: "ServingTests",
+      dependencies: ["Access", "Backends", "Inference", "Pools", "Routing", "ScriptedBackend", "Serving", "Threads"],
+      swiftSettings: trusted),
+    .testTarget(
+      name: "ServicesTests",
+      dependencies: [
+        "Access", "Backends", "Control", "EventLoops", "GRPC", "Inference", "Pools", "RawClient", "Routing",
+        "ScriptedBackend", "Services", "Serving", "Telemetry", "Threads", "Transport", "Wire",
+      ],
       swiftSettings: trusted),
     .testTarget(
       name: "ControlTests",
-      dependencies: ["Backends", "Control", "Inference", "Pools", "ScriptedBackend", "Serving", "Telemetry", "Wire"],
-      swiftSettings: trusted),
+      dependencies: [
+        "Access", "Artifacts", "Backends", "Control", "CrashSubject", "CrashTesting", "Documents", "Inference", "Pools", "SQLiteStore",
+        "Scaling", "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+      ], swiftSettings: trusted),
     .testTarget(
       name: "apusTests",
       dependencies: [

@@ -1,8 +1,8 @@
 internal import Access
 internal import Artifacts
-package import Control
+internal import Control
 internal import Glibc
-package import Inference
+internal import Inference
 internal import SQLiteStore
 internal import Stores
 internal import Tokens

@@ -5,6 +5,7 @@ internal import Inference
 internal import Serving
 internal import Services
 internal import Telemetry
+internal import Threads
 internal import Transport
 
 /// The HTTP side of a server: its listeners, its way to the pools, and its routes. Nothing, if no address is given.
@@ -18,6 +19,8 @@ internal final class GatewayAssembly: Sendable {
   private let configuration: ServerConfiguration
   private let listeners: [GatewayListener]
   private let log: Log
+  /// Of the first public address, once it is known.
+  private let scoringPort = Locked<Int?>(nil)
 
   /// - Parameter makeDoor: Makes the front door of a lane, by its number.
   init(
@@ -42,7 +45,10 @@ internal final class GatewayAssembly: Sendable {
     routes.addScoring(host)
     routes.addRepository(GatewayAssembly.repository(models))
     if let catalogue {
-      ControlRoutes(catalogue.plane, scoringAddress: configuration.scoringAddress).add(to: &routes)
+      let scoringPort = scoringPort
+      ControlRoutes(
+        catalogue.plane, scoringAddress: configuration.scoringAddress, scoringPort: { scoringPort.withLock { $0 } }
+      ).add(to: &routes)
     }
     let server = GatewayServer(
       listeners: listeners, routes: routes, limits: configuration.gateway, cors: configuration.cors, log: log)
@@ -66,6 +72,8 @@ internal final class GatewayAssembly: Sendable {
   func start() async throws {
     guard let parts else { return }
     try await parts.server.start()
+    let scoring = zip(listeners, parts.server.ports).first { $0.0.planes.contains(.publicData) && $0.0.unixPath == nil }
+    scoringPort.withLock { $0 = scoring?.1 }
     log.info("listening", ["addresses": addresses.map { "\($0.text) (\($0.planes))" }.joined(separator: ", ")])
   }
 

@@ -20,9 +20,6 @@ package final class ServerStream {
 
   package let deadline: Instant
 
-  /// The loop whose thread everything here belongs to.
-  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
-
   init(_ call: CallPointer) {
     self.call = call
     loop = call.pointee.loop
@@ -30,6 +27,9 @@ package final class ServerStream {
   }
 
   func open(_ method: any StreamMethod) { handler = method.open(self) }
+
+  /// The stream's own; everything about it happens there.
+  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
 
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     call?.pointee.stream?.pointee.headers.value(of: name)

@@ -68,7 +68,11 @@ extension ModelPool {
     lock.unlock()
     begin(launch)
     for (index, since) in restarted { log("model '\(name)' version \(version): \(restartMessage(index, since, now))") }
-    failTaken(owed.map { ($0.request, .internal(restartMessage(restarted[$0.cause].index, restarted[$0.cause].since, now))) })
+    failTaken(
+      owed.map {
+        let (index, since) = restarted[$0.cause]
+        return ($0.request, .internal(restartMessage(index, since, now)))
+      })
     failTaken(orphans)
   }
 
@@ -103,7 +107,9 @@ extension ModelPool {
     guard state.pointee.abandoned < ModelPool.abandonedLimit, !state.pointee.isResizing, !state.pointee.isSuspended else {
       return 0
     }
-    if state.pointee.phase == .serving { return max(state.pointee.wanted - state.pointee.staying - state.pointee.starting, 0) }
+    if state.pointee.phase == .serving {
+      return max(state.pointee.wanted - state.pointee.staying - state.pointee.starting, 0)
+    }
     return state.pointee.isDeserted && state.pointee.queue.count > 0 ? 1 : 0
   }
 

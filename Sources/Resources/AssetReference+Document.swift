@@ -23,7 +23,7 @@ extension AssetReference {
     }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     if parts.count >= 4, parts[parts.count - 4] == kind.rawValue,
-      text.hasPrefix("azureml:") || text.hasPrefix("/") || text.hasPrefix("\(kind.rawValue)/")
+      text.hasPrefix("azureml:") || text.hasPrefix("/subscriptions/") || text.hasPrefix("\(kind.rawValue)/")
     {
       let (name, version) = (String(parts[parts.count - 3]), String(parts[parts.count - 1]))
       switch parts[parts.count - 2] {
@@ -53,7 +53,8 @@ extension AssetReference {
     }
     let halves = reference.split(separator: ":", omittingEmptySubsequences: false)
     guard halves.count == 2, !halves[1].isEmpty else {
-      throw Fault(message: "\(expected), got '\(text)'" + (halves.count == 1 ? ". Did you mean '\(text)@latest'?" : ""))
+      let isName = halves.count == 1 && ResourceName.assetFault(in: String(halves[0])) == nil
+      throw Fault(message: "\(expected), got '\(text)'" + (isName ? ". Did you mean '\(text)@latest'?" : ""))
     }
     return try checked(
       .version(name: String(halves[0]), version: String(halves[1])), String(halves[0]), String(halves[1]))

@@ -4,6 +4,7 @@ extension OnlineEndpoint: Resource {
   package init(reading fields: FieldReader) {
     self.init(name: fields.name("name", fromURL: 0))
     fields.ignoreReadOnly("scoring_uri", "openapi_uri")
+    if fields.form == .rest { fields.ignore("sku") }
     tags = fields.strings("tags")
     identity = fields.identity()
     if fields.form == .cli {
@@ -32,6 +33,10 @@ extension OnlineEndpoint: Resource {
       mirrorTraffic = mirror.first.flatMap { $0.value > 0 ? MirrorTraffic(deployment: $0.key, percent: $0.value) : nil }
     }
     publicNetworkAccess = fields.choice("public_network_access") ?? .enabled
+    if publicNetworkAccess == .disabled {
+      fields.warn(
+        "public_network_access", "has no effect: the addresses that the server listens on decide who reaches it")
+    }
     extensions = fields.endpointExtensions()
     guard fields.form == .rest else { return }
     fields.ignore("provisioningState", "provisioningError", "scoringUri", "swaggerUri")

@@ -22,7 +22,16 @@ package enum Traffic {
         throw ResourceError([Finding(.error, at: option, "the deployment '\(halves[0])' is given twice")])
       }
     }
+    var faults = percents.keys.sorted().compactMap { name in
+      ResourceName.fault(in: name).map { Finding(.error, at: option, "\(name): \($0)") }
+    }
+    if let fault = fault(inCount: percents.count) { faults = [Finding(.error, at: option, fault)] }
+    guard faults.isEmpty else { throw ResourceError(faults) }
     return percents
+  }
+
+  internal static func fault(inCount count: Int) -> String? {
+    count <= maxDeployments ? nil : "expected at most \(maxDeployments) deployments, got \(count)"
   }
 
   /// What is wrong with a split; `nil` if nothing is.
@@ -57,12 +66,12 @@ extension FieldReader {
     guard let value = value(key) else { return nil }
     if let text = value.string {
       do throws(ResourceError) { return try Traffic.percents(parsing: text, of: key) } catch {
-        fault(key, error.errors[0].message)
+        for finding in error.errors { fault(key, finding.message) }
         return nil
       }
     }
-    guard value.object?.count ?? 0 <= Traffic.maxDeployments else {
-      fault(key, "expected at most \(Traffic.maxDeployments) deployments, got \(value.object?.count ?? 0)")
+    if let fault = Traffic.fault(inCount: value.object?.count ?? 0) {
+      self.fault(key, fault)
       return nil
     }
     var percents: [String: Int] = [:]

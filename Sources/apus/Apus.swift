@@ -37,14 +37,14 @@ struct Apus: AsyncParsableCommand {
     ],
     groupedSubcommands: [
       CommandGroup(
-        name: "Endpoints:",
+        name: "Endpoint",
         subcommands: [
           EndpointCommand.self, DeploymentCommand.self, ModelCommand.self, EnvironmentCommand.self, InvokeEndpoint.self,
           RolloutCommand.self, MirrorCommand.self, AutoscaleCommand.self, ComputeCommand.self, OperationCommand.self,
           LocalCommand.self,
         ]),
       CommandGroup(
-        name: "Access:",
+        name: "Access",
         subcommands: [
           LoginCommand.self, LogoutCommand.self, ConfigureCommand.self, RoleCommand.self, PrincipalCommand.self,
           AuditCommand.self,

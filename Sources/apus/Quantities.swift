@@ -16,6 +16,8 @@ package struct TimeSpan: Hashable, Sendable {
 
   package init(seconds: Int64) { duration = .seconds(seconds) }
 
+  init(_ duration: Duration) { self.duration = duration }
+
   /// Nil if `text` is no whole number with one of the units.
   package init?(argument text: String) {
     let digits = text.prefix { $0.isASCII && $0.isNumber }

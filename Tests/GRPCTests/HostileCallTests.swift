@@ -1,6 +1,7 @@
 import GRPC
 import HTTP2
 import Inference
+import RawClient
 import Testing
 import Transport
 

@@ -1,6 +1,7 @@
 import EventLoops
 import GRPC
 import HTTP2
+import RawClient
 import Testing
 import Threads
 import Transport

@@ -3,6 +3,7 @@ import GRPC
 import Glibc
 import HTTP2
 import Inference
+import RawClient
 import Synchronization
 import Threads
 import Transport

@@ -1,5 +1,6 @@
 import GRPC
 import HTTP2
+import RawClient
 import Testing
 import Transport
 

@@ -175,6 +175,14 @@ def test_a_list_of_many_pages_is_one(plane, apus):
     assert apus("endpoint", "list", "--query", "[].name", "-o", "tsv").stdout.split() == [f"e{i}" for i in range(6)]
 
 
+def test_an_element_that_cannot_be_read_does_not_hide_a_list(plane, apus):
+    plane.rule("GET", "/onlineEndpoints", (200, {"value": [
+        {"name": "x", "properties": {"authMode": "Key", "novelKey": {"innerKey": 1}}}, {"name": "churn", "odd": 1, "properties": {
+            "authMode": "Key", "novelKey": {"innerKey": 1}}}]}))
+    shown = json.loads(apus("endpoint", "list").stdout)
+    assert [(e["name"], e["novel_key"]) for e in shown] == [("x", {"inner_key": 1}), ("churn", {"inner_key": 1})]
+
+
 def test_a_wrong_query_costs_no_request(plane, apus):
     done = apus("endpoint", "list", "--query", "[?name=='x'", status=USAGE)
     assert "query, character 12" in done.stderr
@@ -640,7 +648,7 @@ def test_no_local_server_runs(apus):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_get_their_completion(apus, shell):
     script = apus("--generate-completion-script", shell).stdout
-    assert "online-endpoint" in script and "endpoint list --timeout 2s" in script
+    assert "get-credentials" in script and "endpoint list --timeout 2s" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 

@@ -1,22 +1,21 @@
-import EventLoops
-import Glibc
-import HTTP2
-import Inference
-import Transport
+internal import Glibc
+package import HTTP2
+internal import Inference
+package import Transport
 
 /// A gRPC client over a blocking socket and a raw session: it can misbehave as no library would.
-final class TestClient {
-  struct Reply {
-    var headers: [String: String] = [:]
-    var body: [UInt8] = []
-    var ended = false
+package final class TestClient {
+  package struct Reply: Sendable {
+    package var headers: [String: String] = [:]
+    package var body: [UInt8] = []
+    package var ended = false
     /// As in RST_STREAM; nil while the stream is open.
-    var closeCode: UInt32?
+    package var closeCode: UInt32?
 
-    var status: Int? { headers["grpc-status"].flatMap { Int($0) } }
-    var message: String { headers["grpc-message"] ?? "" }
+    package var status: Int? { headers["grpc-status"].flatMap { Int($0) } }
+    package var message: String { headers["grpc-message"] ?? "" }
     /// The body's messages, without their prefixes.
-    var messages: [[UInt8]] {
+    package var messages: [[UInt8]] {
       var rest = body[...]
       var messages: [[UInt8]] = []
       while rest.count >= 5 {
@@ -28,23 +27,23 @@ final class TestClient {
     }
   }
 
-  struct Failure: Error { let what: String }
+  package struct Failure: Error { package let what: String }
 
-  let session: HTTP2Session
+  package let session: HTTP2Session
   /// By stream number.
-  var replies: [Int32: Reply] = [:]
-  private(set) var goneAway: [UInt32] = []
-  private(set) var isLost = false
+  package var replies: [Int32: Reply] = [:]
+  package private(set) var goneAway: [UInt32] = []
+  package private(set) var isLost = false
   /// Whether body bytes are taken at all: without, the server's answers are held by our windows.
-  var consumes = true
+  package var consumes = true
   private var streams: [Int32: StreamPointer] = [:]
   private let socket: Socket
   private let buffer = OutputBuffer()
 
   /// Waits for the server's settings: until they are here a stream may send no more than 64 KiB ahead.
-  func greet() throws { _ = try call("/t.T/Echo") }
+  package func greet() throws { _ = try call("/t.T/Echo") }
 
-  init(_ address: SocketAddress, settings: HTTP2Settings = HTTP2Settings()) throws {
+  package init(_ address: SocketAddress, settings: HTTP2Settings = HTTP2Settings()) throws {
     socket = try Socket.connect(to: address)
     session = try HTTP2Session(role: .client, settings: settings, streams: StreamStore(), now: .now())
   }
@@ -52,7 +51,7 @@ final class TestClient {
   // MARK: Calls
 
   /// Opens a stream; further bytes go by `send`.
-  func open(_ path: String, _ extra: [(String, String)] = [], method: String = "POST", type: String = "application/grpc")
+  package func open(_ path: String, _ extra: [(String, String)] = [], method: String = "POST", type: String = "application/grpc")
     throws -> Int32
   {
     var block = HeaderBlock()
@@ -68,7 +67,7 @@ final class TestClient {
     return stream.pointee.id
   }
 
-  func send(_ bytes: [UInt8], on id: Int32, ends: Bool = false) throws {
+  package func send(_ bytes: [UInt8], on id: Int32, ends: Bool = false) throws {
     if let stream = streams[id] {
       if !bytes.isEmpty {
         let owner = Bytes(bytes)
@@ -79,20 +78,20 @@ final class TestClient {
     try flush()
   }
 
-  func reset(_ id: Int32) throws {
+  package func reset(_ id: Int32) throws {
     if let stream = streams[id] { session.reset(stream, code: .cancel) }
     try flush()
   }
 
   /// One whole call.
-  func call(_ path: String, _ messages: [[UInt8]] = [[]], _ extra: [(String, String)] = []) throws -> Reply {
+  package func call(_ path: String, _ messages: [[UInt8]] = [[]], _ extra: [(String, String)] = []) throws -> Reply {
     let id = try open(path, extra)
     try send(messages.flatMap { framed($0) }, on: id, ends: true)
     return try finish(id)
   }
 
   /// Waits for the end of a call.
-  func finish(_ id: Int32) throws -> Reply {
+  package func finish(_ id: Int32) throws -> Reply {
     try wait { [self] in replies[id]?.closeCode != nil }
     return replies[id] ?? Reply()
   }
@@ -100,7 +99,7 @@ final class TestClient {
   // MARK: Bytes
 
   /// Sends and receives until `condition` holds. Throws if nothing comes for so long that it never will.
-  func wait(until condition: () -> Bool) throws {
+  package func wait(until condition: () -> Bool) throws {
     try flush()
     while !condition() {
       guard !isLost else { throw Failure(what: "the connection is closed") }
@@ -111,10 +110,10 @@ final class TestClient {
     }
   }
 
-  func sendRaw(_ bytes: [UInt8]) { _ = Glibc.send(socket.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+  package func sendRaw(_ bytes: [UInt8]) { _ = Glibc.send(socket.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
   /// Reads bytes until the server closes the connection.
-  func readRaw() -> String {
+  package func readRaw() -> String {
     var text: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {
@@ -129,7 +128,7 @@ final class TestClient {
     }
   }
 
-  func flush() throws {
+  package func flush() throws {
     while true {
       _ = try session.collectOutput(into: buffer)
       let isEmpty = buffer.isEmpty
@@ -200,7 +199,7 @@ final class TestClient {
 }
 
 /// A message behind its prefix.
-func framed(_ message: [UInt8], flag: UInt8 = 0) -> [UInt8] {
+package func framed(_ message: [UInt8], flag: UInt8 = 0) -> [UInt8] {
   [flag] + withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) } + message
 }
 

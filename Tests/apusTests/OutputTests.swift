@@ -5,7 +5,7 @@ import apus
 @Suite struct OutputTests {
   private let endpoints: Document = [
     ["name": "churn", "traffic": ["green": 10, "blue": 90], "tags": [:], "auth_mode": "key", "on": true],
-    ["name": "fraud\tx", "traffic": [:], "auth_mode": nil, "list": [1, 2]],
+    ["name": "fraud\tx", "traffic": [:], "auth_mode": .null, "list": [1, 2]],
   ]
 
   @Test func `JSON is indented and its keys are in order, so that the same answer is the same text`() {
@@ -15,11 +15,11 @@ import apus
 
   @Test func `lines for shells have the same number of values, whatever those hold`() {
     #expect(OutputForm.tsv.text(of: endpoints) == "key\tchurn\ttrue\t\t\n\t2\tfraud x\t")
-    #expect(OutputForm.tsv.text(of: ["churn", 7, nil, true, 2.5]) == "churn\n7\n\ntrue\n2.5")
-    #expect(OutputForm.tsv.text(of: [["a", 1], ["b", nil]]) == "a\t1\nb\t")
+    #expect(OutputForm.tsv.text(of: ["churn", 7, .null, true, 2.5]) == "churn\n7\n\ntrue\n2.5")
+    #expect(OutputForm.tsv.text(of: [["a", 1], ["b", .null]]) == "a\t1\nb\t")
     #expect(OutputForm.tsv.text(of: "churn") == "churn")
     #expect(OutputForm.tsv.text(of: []) == nil)
-    #expect(OutputForm.tsv.text(of: nil) == nil)
+    #expect(OutputForm.tsv.text(of: .null) == nil)
   }
 
   @Test func `a table of resources has the columns of their kind`() {
@@ -34,7 +34,7 @@ import apus
     #expect(OutputForm.table.text(of: [["a", 1], ["b", 2]]) == "COLUMN1  COLUMN2\na        1\nb        2")
     #expect(OutputForm.table.text(of: ["a", "b"]) == "RESULT\na\nb")
     #expect(OutputForm.table.text(of: 7) == "RESULT\n7")
-    #expect(OutputForm.table.text(of: nil) == nil)
+    #expect(OutputForm.table.text(of: .null) == nil)
   }
 
   @Test func `none is none`() { #expect(OutputForm.none.text(of: endpoints) == nil) }

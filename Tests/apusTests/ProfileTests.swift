@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import Testing
 import apus
@@ -36,7 +37,7 @@ import apus
   @Test func `a file that is no profile is told of by its path`() throws {
     try withFolder { folder in
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      FileManager.default.createFile(atPath: folder + "/config.json", contents: Data("{".utf8))
+      try Data("{".utf8).write(to: URL(fileURLWithPath: folder + "/config.json"))
       let error = #expect(throws: UsageError.self) { try Profile.read(from: folder + "/config.json") }
       #expect(error?.message.contains(folder) == true)
     }

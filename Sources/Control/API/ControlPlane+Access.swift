@@ -48,7 +48,8 @@ extension ControlPlane {
           .badArgument, "properties.principalType is \(kind?.quoted ?? ""): expected 'User' or 'ServicePrincipal'")
       }
       let id = try localID(name)
-      let (record, secret) = try await store.write { store in
+      let (record, secret) = try await store.write { [self] store in
+        try checkRoom(for: RoleRecords.principal, in: store)
         let made = try ControlPlane.addPrincipal(
           id, kind: kind?.string.flatMap(Principal.Kind.init(rawValue:)) ?? .servicePrincipal, use: .many, expires: nil, in: store)
         try store.audit(
@@ -73,6 +74,7 @@ extension ControlPlane {
         where try RoleRecords.assignment(stored: record).assignee == .principal(id) {
           try store.delete(RoleRecords.assignment, record.name, expectedRevision: nil)
         }
+        try ControlPlane.requireOwner(in: store)
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "principals/delete", resource: "principals/\(name)"))
@@ -185,15 +187,20 @@ extension ControlPlane {
       let stored: Document = [
         "actions": .array(actions.map(Document.string)), "notActions": .array(notActions.map(Document.string)),
       ]
-      let record = try await store.write { store in
+      let (record, isNew) = try await store.write { [self] store in
+        let existing = try store.record(RoleRecords.definition, name)
+        try ControlPlane.check(request, revision: existing?.revision, "role '\(name)'")
+        if existing == nil { try checkRoom(for: RoleRecords.definition, in: store) }
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "roleDefinitions/write",
-            resource: "roleDefinitions/\(name)"))
-        return try store.put(RoleRecords.definition, name, body: stored.json())
+            resource: "roleDefinitions/\(name)", summary: existing == nil ? "created" : "updated"))
+        return (try store.put(RoleRecords.definition, name, body: stored.json()), existing == nil)
       }
       try await rolesChanged()
-      return ControlResponse(status: 200, body: rendered(try RoleRecords.definition(stored: record), isBuiltIn: false))
+      return ControlResponse(
+        status: isNew ? 201 : 200, body: rendered(try RoleRecords.definition(stored: record), isBuiltIn: false),
+        etag: "\(record.revision)")
     case .delete:
       try require(.deleteRoleDefinition, request)
       try await store.write { store in
@@ -246,7 +253,10 @@ extension ControlPlane {
     case .put:
       try require(.writeRoleAssignment, request)
       let assignment = try assignment(from: try requireBody(request))
-      let record = try await store.write { store in
+      let (record, isNew) = try await store.write { [self] store in
+        let existing = try store.record(RoleRecords.assignment, name)
+        try ControlPlane.check(request, revision: existing?.revision, "role assignment '\(name)'")
+        if existing == nil { try checkRoom(for: RoleRecords.assignment, in: store) }
         if case .principal(let id) = assignment.assignee, id.source == .local {
           _ = try store.existingRecord(RoleRecords.principal, id.name)
         }
@@ -260,13 +270,17 @@ extension ControlPlane {
             principal: request.principal?.id.description ?? "", action: "roleAssignments/write",
             resource: "roleAssignments/\(name)",
             summary: "\(assignment.role) for \(assignment.assignee) at \(assignment.scope)"))
-        return try store.put(RoleRecords.assignment, name, body: RoleRecords.stored(assignment).json())
+        let record = try store.put(RoleRecords.assignment, name, body: RoleRecords.stored(assignment).json())
+        // The last owner's assignment could have been the one that is written over.
+        if existing != nil { try ControlPlane.requireOwner(in: store) }
+        return (record, existing == nil)
       }
       try await rolesChanged()
-      return ControlResponse(status: 201, body: try renderedAssignment(record), etag: "\(record.revision)")
+      return ControlResponse(status: isNew ? 201 : 200, body: try renderedAssignment(record), etag: "\(record.revision)")
     case .delete:
       try require(.deleteRoleAssignment, request)
       try await store.write { store in
+        _ = try store.existingRecord(RoleRecords.assignment, name)
         try store.delete(RoleRecords.assignment, name, expectedRevision: nil)
         try ControlPlane.requireOwner(in: store)
         try store.audit(
@@ -289,7 +303,7 @@ extension ControlPlane {
       if assignment.role.lowercased() == RoleDefinition.owner.name.lowercased(), assignment.scope == .workspace { return }
     }
     throw ControlError(
-      .conflict, "this is the last assignment of role 'Owner' at the workspace: without it nobody could give roles any more")
+      .conflict, "this would take the last assignment of role 'Owner' at the workspace away: nobody could give roles any more")
   }
 
   private func assignment(from body: Document) throws(ControlError) -> RoleAssignment {
@@ -334,8 +348,9 @@ extension ControlPlane {
   internal func rolesChanged() async throws {
     try await store.read { [self] store in try security.reload(from: store) }
     for record in try await store.read({ try $0.allEndpoints() }) where record.state != .deleting {
-      reconciler.apply(record, access: security.access(of: record))
+      reconciler.renew(record, access: security.access(of: record))
     }
+    reconciler.rolesChanged(to: security.rolesGeneration)
   }
 
   // MARK: - The audit log
@@ -401,6 +416,8 @@ extension ControlPlane {
           AuditEntry(principal: kept.principal.description, action: "login", resource: "principals/\(kept.principal.name)"))
         return (kept.principal.description, lasting)
       }
+    } catch let error as CatalogStoreError where error.code != .notFound {
+      throw ControlError(error)
     } catch {
       log.warning("a login failed", ["secret": id, "reason": "\(error)"])
       throw refusal

@@ -25,7 +25,7 @@ extension ControlPlane {
     case .put:
       try require(.writeOnlineDeployment, on: name.endpoint, request)
       let wanted = try OnlineDeployment(
-        rest: try requireBody(request), name: name.deployment, endpoint: name.endpoint)
+        rest: ControlPlane.withoutShown(try requireBody(request)), name: name.deployment, endpoint: name.endpoint)
       return try await change(name, request) { existing in
         try ControlPlane.check(request, revision: existing?.revision, "deployment '\(name)'")
         return wanted
@@ -38,7 +38,7 @@ extension ControlPlane {
           throw ControlError(.notFound, "endpoint '\(name.endpoint)' has no deployment '\(name.deployment)'")
         }
         try ControlPlane.check(request, revision: existing.revision, "deployment '\(name)'")
-        let merged = existing.deployment.rest().merging(patch)
+        let merged = existing.deployment.rest().merging(ControlPlane.withoutShown(patch))
         return try OnlineDeployment(rest: merged, name: name.deployment, endpoint: name.endpoint)
       }
     case .delete:
@@ -70,7 +70,7 @@ extension ControlPlane {
         let refused = deployment.changesThatAreRefused(from: existing.deployment)
         if !refused.isEmpty { throw ResourceError(refused) }
       }
-      deployment.model = try definiteModel(of: deployment, in: store)
+      deployment.model = try definiteModel(of: deployment, over: existing?.deployment, in: store)
       try checkServable(deployment)
       var record = existing ?? DeploymentRecord(deployment: deployment, state: .creating)
       // A count that the caller changed counts more than what scaling made of the old one.
@@ -112,7 +112,7 @@ extension ControlPlane {
 
   /// The version that a reference means today.
   private func definiteModel(
-    of deployment: OnlineDeployment, in store: any CatalogWriter
+    of deployment: OnlineDeployment, over existing: OnlineDeployment?, in store: any CatalogWriter
   ) throws -> AssetReference<ModelVersion> {
     switch deployment.model {
     case .version(let name, let version):
@@ -123,7 +123,8 @@ extension ControlPlane {
           "model: there is no version '\(version)' of model '\(name)': "
             + (known.isEmpty ? "it has none" : "it has \(known.suffix(8).joined(separator: ", "))"))
       }
-      guard !asset.isArchived else {
+      // What is in use may stay in use.
+      guard !asset.isArchived || existing?.model == deployment.model else {
         throw ControlError(.badArgument, "model: version '\(version)' of model '\(name)' is archived: restore it first")
       }
       return .version(name: name, version: version)
@@ -167,10 +168,10 @@ extension ControlPlane {
 
   /// Makes a deployment what its record says. Also taken up when a server starts that was stopped in the middle.
   internal func startReconciling(_ record: DeploymentRecord, _ operation: Operation) {
-    Task {
+    work.start { [self] in
       do throws(ControlError) {
         let asset = try await model(of: record.deployment)
-        try await reconciler.start(record, of: asset) { [self] percent, step in note(operation, percent, step) }
+        try await reconciler.start(record, of: asset) { percent, step in self.note(operation, percent, step) }
         await finish(operation) { store in
           guard var current = try store.deployment(record.id) else { return }
           current.active = record.deployment
@@ -218,7 +219,11 @@ extension ControlPlane {
           .conflict, "deployment '\(name)' is \(record.state.word.lowercased()) by operation \(record.operation ?? "-"): wait for it "
             + "to end")
       }
-      let endpoint = try store.existingEndpoint(name.endpoint).endpoint
+      let owner = try store.existingEndpoint(name.endpoint)
+      guard owner.state != .deleting else {
+        throw ControlError(.conflict, "endpoint '\(name.endpoint)' is being deleted by operation \(owner.operation ?? "-")")
+      }
+      let endpoint = owner.endpoint
       if let percent = endpoint.traffic[name.deployment], percent > 0 {
         throw ControlError(
           .conflict, "deployment '\(name.deployment)' has \(percent) % of the traffic of endpoint '\(name.endpoint)': set it "
@@ -227,6 +232,11 @@ extension ControlPlane {
       if endpoint.mirrorTraffic?.deployment == name.deployment {
         throw ControlError(
           .conflict, "deployment '\(name.deployment)' gets mirrored traffic of endpoint '\(name.endpoint)': set it to 0 first")
+      }
+      if let rollout = try store.rolloutUnderWay(of: name.endpoint), [rollout.newName, rollout.oldName].contains(name.deployment) {
+        throw ControlError(
+          .conflict, "deployment '\(name.deployment)' is part of the rollout of endpoint '\(name.endpoint)' from "
+            + "'\(rollout.oldName)' to '\(rollout.newName)': abort it or wait for its end")
       }
       let operation = newOperation(
         .deleteDeployment, "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
@@ -246,11 +256,10 @@ extension ControlPlane {
   }
 
   internal func startDeletion(of name: DeploymentName, _ operation: Operation) {
-    Task {
+    work.start { [self] in
       await reconciler.stop(name)
-      await finish(operation) { store in
-        try store.delete(DeploymentRecord.kind, name.description, expectedRevision: nil)
-      }
+      autoscaler.forget(name)
+      await finish(operation) { store in try store.deleteDeployment(name) }
     }
   }
 

@@ -23,7 +23,7 @@ extension ControlPlane {
     case .put:
       try require(.writeOnlineEndpoint, on: name, request)
       let body = try requireBody(request)
-      return try await putEndpoint(try OnlineEndpoint(rest: body, name: name), request)
+      return try await putEndpoint(try OnlineEndpoint(rest: ControlPlane.withoutShown(body), name: name), request)
     case .patch:
       try require(.writeOnlineEndpoint, on: name, request)
       return try await patchEndpoint(name, try requireBody(request), request)
@@ -49,7 +49,7 @@ extension ControlPlane {
     let record = try await store.write { [self] store in
       let existing = try store.existingEndpoint(name)
       try ControlPlane.check(request, revision: existing.revision, "endpoint '\(name)'")
-      let merged = existing.endpoint.rest().merging(patch)
+      let merged = existing.endpoint.rest().merging(ControlPlane.withoutShown(patch))
       return try write(try OnlineEndpoint(rest: merged, name: name), over: existing, request, in: store)
     }
     return answer(apply(record), isNew: false, request)
@@ -60,6 +60,9 @@ extension ControlPlane {
   private func write(
     _ wanted: OnlineEndpoint, over existing: EndpointRecord?, _ request: ControlRequest, in store: any CatalogWriter
   ) throws -> EndpointRecord {
+    // What the server adds to the bag when it shows an endpoint is not the endpoint's own.
+    var wanted = wanted
+    for key in ControlPlane.shownProperties { wanted.properties[key] = nil }
     var record = existing ?? EndpointRecord(endpoint: wanted, state: .succeeded)
     if let existing {
       guard existing.state != .deleting else {
@@ -76,8 +79,12 @@ extension ControlPlane {
       }
     }
     try checkTraffic(of: wanted, in: store)
+    if let existing { try checkRollout(from: existing.endpoint, to: wanted, in: store) }
     if let keys = wanted.keys ?? (existing == nil ? EndpointKeys(primary: nil, secondary: nil) : nil) {
-      record.sealedKeys = try security.sealedKeys(of: wanted.name, primary: keys.primary, secondary: keys.secondary)
+      // A key that is not given stays what it was.
+      let old = try existing.map { record throws(ControlError) in try security.endpointKeys(of: record) }
+      record.sealedKeys = try security.sealedKeys(
+        of: wanted.name, primary: keys.primary ?? old?.primary.text, secondary: keys.secondary ?? old?.secondary.text)
       record.renewAccess()
     }
     record.endpoint = wanted
@@ -88,7 +95,7 @@ extension ControlPlane {
       existing == nil ? .createEndpoint : .updateEndpoint, "onlineEndpoints/\(wanted.name)", in: store)
     record.operation = operation.id
     let saved = try store.save(record)
-    let summary = existing.map { ControlPlane.differences(from: $0.endpoint, to: record.endpoint) } ?? "created"
+    let summary = existing.map { ControlPlane.differences(from: $0.endpoint, to: wanted) } ?? "created"
     try store.audit(
       AuditEntry(
         principal: request.principal?.id.description ?? "", action: "onlineEndpoints/write",
@@ -125,6 +132,17 @@ extension ControlPlane {
     }
   }
 
+  /// While a rollout moves traffic, nobody else does.
+  private func checkRollout(from old: OnlineEndpoint, to new: OnlineEndpoint, in store: any CatalogWriter) throws {
+    guard old.traffic != new.traffic || old.mirrorTraffic != new.mirrorTraffic,
+      let rollout = try store.rolloutUnderWay(of: new.name)
+    else { return }
+    let field = old.traffic != new.traffic ? "traffic" : "mirror_traffic"
+    throw ControlError(
+      .conflict, "\(field) of endpoint '\(new.name)' is moved by its rollout from '\(rollout.oldName)' to '\(rollout.newName)' "
+        + "(\(rollout.phase.rawValue)): abort the rollout first, or wait for its end")
+  }
+
   private func apply(_ record: EndpointRecord) -> EndpointRecord {
     reconciler.apply(record, access: security.access(of: record))
     return record
@@ -151,7 +169,13 @@ extension ControlPlane {
     if old.publicNetworkAccess != new.publicNetworkAccess {
       parts.append("public_network_access to \(new.publicNetworkAccess.rawValue)")
     }
+    if let keys = new.keys { parts.append(ControlPlane.changedKeys(keys)) }
     return parts.isEmpty ? "updated" : parts.joined(separator: ", ")
+  }
+
+  private static func changedKeys(_ keys: Resources.EndpointKeys) -> String {
+    let which = [("primary", keys.primary), ("secondary", keys.secondary)].filter { $0.1 != nil }.map(\.0)
+    return which.isEmpty ? "keys unchanged" : "\(which.joined(separator: " and ")) key set"
   }
 
   // MARK: - Deletion
@@ -184,18 +208,32 @@ extension ControlPlane {
 
   /// Takes an endpoint out of service and then away. Also taken up when a server starts that was stopped in the middle.
   internal func startDeletion(of name: String, _ operation: Operation) {
-    Task {
+    // A rollout has nothing to move any more.
+    rollouts.forget(name)
+    work.start { [self] in
       await reconciler.remove(name)
+      mirrors.forget(name)
       await finish(operation) { store in
-        for deployment in try store.deployments(of: name) {
-          try store.delete(DeploymentRecord.kind, deployment.id.description, expectedRevision: nil)
+        for deployment in try store.deployments(of: name) { try store.deleteDeployment(deployment.id) }
+        if try store.record(RolloutDriver.kind, name) != nil {
+          try store.delete(RolloutDriver.kind, name, expectedRevision: nil)
         }
-        try store.delete(EndpointRecord.kind, name, expectedRevision: nil)
+        // Whoever had a role here has none at an endpoint that takes the name later.
+        for record in try store.allRecords(RoleRecords.assignment)
+        where try RoleRecords.assignment(stored: record).scope == .endpoint(name) {
+          try store.delete(RoleRecords.assignment, record.name, expectedRevision: nil)
+        }
+        if try store.endpoint(name) != nil { try store.delete(EndpointRecord.kind, name, expectedRevision: nil) }
+      }
+      do { try await rolesChanged() } catch {
+        log.error("roles could not be read again", ["error": "\(error)"])
       }
     }
   }
 
   // MARK: - The form of the answer
+
+  private static let shownProperties = ["AzureAsyncOperationUri", "azureml.onlineendpointid"]
 
   internal func rendered(_ record: EndpointRecord, _ request: ControlRequest) -> Document {
     let name = record.endpoint.name
@@ -216,6 +254,18 @@ extension ControlPlane {
     document["etag"] = .string("\(record.revision)")
     document["systemData"] = systemData(record.created, record.modified)
     return .object(document)
+  }
+
+  /// A body without what only answers say, so that what a GET shows can be changed and sent back.
+  internal static func withoutShown(_ body: Document) -> Document {
+    guard var object = body.object, var properties = body["properties"]?.object else { return body }
+    for key in ["provisioningError", "instances"] { properties[key] = nil }
+    if var bag = properties["properties"]?.object {
+      bag["AzureAsyncOperationUri"] = nil
+      properties["properties"] = .object(bag)
+    }
+    object["properties"] = .object(properties)
+    return .object(object)
   }
 
   internal func systemData(_ created: Int64, _ modified: Int64) -> Document {

@@ -22,8 +22,8 @@ extension ControlPlane {
   internal func environmentVersions(_ name: String, _ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     try require(.readEnvironment, request)
-    let showsArchived = request.query["listViewType"] == "All" || request.query["listViewType"] == "ArchivedOnly"
-    let assets = try await store.read { try $0.environments(name) }.filter { showsArchived || !$0.isArchived }
+    let view = try ListView(request)
+    let assets = try await store.read { try $0.environments(name) }.filter { view.shows($0.isArchived) }
     guard !assets.isEmpty else { throw ControlError(.notFound, "there is no environment '\(name)'") }
     let page = try Page(request, count: assets.count)
     return ControlResponse(status: 200, body: page.answer(assets.reversed()[page.range].map { rendered($0) }))
@@ -44,7 +44,7 @@ extension ControlPlane {
       try require(.writeEnvironment, request)
       try ControlPlane.checkVersionName(version)
       let wanted = try EnvironmentVersion(rest: try requireBody(request), name: name, version: version)
-      let (asset, isNew) = try await store.write { store -> (EnvironmentAsset, Bool) in
+      let (asset, isNew) = try await store.write { [self] store -> (EnvironmentAsset, Bool) in
         let existing = try store.environment(name, version)
         try ControlPlane.check(request, revision: existing?.revision, "version '\(version)' of environment '\(name)'")
         if let existing {
@@ -56,12 +56,13 @@ extension ControlPlane {
                 + "register a new one")
           }
         }
+        if existing == nil { try checkRoom(for: EnvironmentAsset.kind, in: store) }
         var asset = existing ?? EnvironmentAsset(environment: wanted)
         asset.environment = wanted
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "environments/versions/write",
-            resource: "environments/\(name)/versions/\(version)"))
+            resource: "environments/\(name)/versions/\(version)", summary: existing == nil ? "created" : "updated"))
         return (try store.save(asset), existing == nil)
       }
       return ControlResponse(status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)")
@@ -72,6 +73,7 @@ extension ControlPlane {
         guard var asset = try store.environment(name, version) else {
           throw ControlPlane.noVersion(version, of: "environment", name)
         }
+        try ControlPlane.check(request, revision: asset.revision, "version '\(version)' of environment '\(name)'")
         let wanted = try EnvironmentVersion(
           rest: asset.environment.rest().merging(patch), name: name, version: version)
         var words = wanted
@@ -81,13 +83,26 @@ extension ControlPlane {
         }
         asset.environment = wanted
         if let archived = patch["properties"]?["isArchived"]?.bool { asset.isArchived = archived }
+        try store.audit(
+          AuditEntry(
+            principal: request.principal?.id.description ?? "", action: "environments/versions/write",
+            resource: "environments/\(name)/versions/\(version)", summary: asset.isArchived ? "archived" : "updated"))
         return try store.save(asset)
       }
       return ControlResponse(status: 200, body: rendered(asset), etag: "\(asset.revision)")
     case .delete:
       try require(.deleteEnvironment, request)
       let isThere = try await store.write { store -> Bool in
-        guard try store.environment(name, version) != nil else { return false }
+        guard let asset = try store.environment(name, version) else { return false }
+        try ControlPlane.check(request, revision: asset.revision, "version '\(version)' of environment '\(name)'")
+        let user = try store.allDeployments().first { record in
+          [record.deployment, record.active].contains { $0?.environment == .version(name: name, version: version) }
+        }
+        if let user {
+          throw ControlError(
+            .conflict, "version '\(version)' of environment '\(name)' is used by deployment '\(user.id)': delete that first, or "
+              + "archive the version")
+        }
         try store.delete(EnvironmentAsset.kind, "\(name)/\(version)", expectedRevision: nil)
         try store.audit(
           AuditEntry(

@@ -31,8 +31,8 @@ extension ControlPlane {
   internal func modelVersions(_ name: String, _ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     try require(.readModel, request)
-    let showsArchived = request.query["listViewType"] == "All" || request.query["listViewType"] == "ArchivedOnly"
-    let assets = try await store.read { try $0.models(name) }.filter { showsArchived || !$0.isArchived }
+    let view = try ListView(request)
+    let assets = try await store.read { try $0.models(name) }.filter { view.shows($0.isArchived) }
     guard !assets.isEmpty else { throw ControlError(.notFound, "there is no model '\(name)'") }
     let page = try Page(request, count: assets.count)
     return ControlResponse(status: 200, body: page.answer(assets.reversed()[page.range].map { rendered($0) }))
@@ -79,7 +79,7 @@ extension ControlPlane {
     guard await reconciler.hasTree(tree) else {
       throw ControlError(.badArgument, "properties.modelUri: no upload '\(tree)' was completed: upload the files first")
     }
-    let (asset, isNew) = try await store.write { store -> (ModelAsset, Bool) in
+    let (asset, isNew) = try await store.write { [self] store -> (ModelAsset, Bool) in
       if let existing = try store.model(name, version) {
         try ControlPlane.check(request, revision: existing.revision, "version '\(version)' of model '\(name)'")
         guard existing.tree == tree, existing.model.kind == model.kind else {
@@ -89,9 +89,14 @@ extension ControlPlane {
         }
         var asset = existing
         asset.model = model
+        try store.audit(
+          AuditEntry(
+            principal: request.principal?.id.description ?? "", action: "models/versions/write",
+            resource: "models/\(name)/versions/\(version)", summary: "updated"))
         return (try store.save(asset), false)
       }
       try ControlPlane.check(request, revision: nil, "version '\(version)' of model '\(name)'")
+      try checkRoom(for: ModelAsset.kind, in: store)
       try store.audit(
         AuditEntry(
           principal: request.principal?.id.description ?? "", action: "models/versions/write",
@@ -115,6 +120,10 @@ extension ControlPlane {
       wanted.path = asset.model.path
       asset.model = wanted
       if let archived = patch["properties"]?["isArchived"]?.bool { asset.isArchived = archived }
+      try store.audit(
+        AuditEntry(
+          principal: request.principal?.id.description ?? "", action: "models/versions/write",
+          resource: "models/\(name)/versions/\(version)", summary: asset.isArchived ? "archived" : "updated"))
       return try store.save(asset)
     }
     return ControlResponse(status: 200, body: rendered(asset), etag: "\(asset.revision)")
@@ -171,6 +180,29 @@ extension ControlPlane {
     document["etag"] = .string("\(asset.revision)")
     document["systemData"] = systemData(asset.created, asset.modified)
     return .object(document)
+  }
+}
+
+/// Which versions a list shows: `listViewType`, as Azure's lists take it.
+internal enum ListView: String, CaseIterable {
+  case activeOnly = "ActiveOnly"
+  case archivedOnly = "ArchivedOnly"
+  case all = "All"
+
+  init(_ request: ControlRequest) throws(ControlError) {
+    let text = request.query["listViewType"] ?? "ActiveOnly"
+    guard let view = ListView(rawValue: text) else {
+      throw ControlError(.badArgument, "listViewType is '\(text.prefix(64))': expected 'ActiveOnly', 'ArchivedOnly' or 'All'")
+    }
+    self = view
+  }
+
+  func shows(_ isArchived: Bool) -> Bool {
+    switch self {
+    case .activeOnly: !isArchived
+    case .archivedOnly: isArchived
+    case .all: true
+    }
   }
 }
 

@@ -19,6 +19,7 @@ extension ControlPlane {
     operation.percent = 100
     operation.ended = operation.started
     try store.save(operation)
+    try trimOperations(in: store)
     return operation
   }
 
@@ -39,21 +40,34 @@ extension ControlPlane {
     ended.step = step
     ended.ended = clock()
     let final = ended
-    do {
+    let write: @Sendable () async throws -> Void = { [self] in
       try await store.write { store in
         try change(store)
         try store.save(final)
         try self.trimOperations(in: store)
       }
-    } catch {
-      // The store has the operation as going on still, and a start of the server takes it up again.
+    }
+    do { try await write() } catch {
+      // The store has the operation as going on still. It is told again when it may have room, and a start of the server
+      // takes the operation up.
       log.error("the end of an operation could not be written", ["operation": operation.id, "error": "\(error)"])
+      unwritten.withLock { $0.append(write) }
     }
     _ = progress.withLock { $0.removeValue(forKey: operation.id) }
     if let failure {
       log.error("operation failed", ["operation": operation.id, "resource": operation.resource, "error": failure.message])
     } else {
       log.info("operation succeeded", ["operation": operation.id, "kind": operation.kind.rawValue, "resource": operation.resource])
+    }
+  }
+
+  /// Writes the ends of operations that the store had no room for.
+  internal func writeUnwritten() async {
+    for write in unwritten.withLock({ all in
+      defer { all = [] }
+      return all
+    }) {
+      do { try await write() } catch { unwritten.withLock { $0.append(write) } }
     }
   }
 
@@ -71,8 +85,10 @@ extension ControlPlane {
 
   internal func operation(_ id: String, _ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
-    try require(.readOperation, request)
-    guard let operation = try await store.read({ try $0.operation(id) }) else {
+    let operation = try await store.read { try $0.operation(id) }
+    // Who has a role at an endpoint may follow what happens to it.
+    try require(.readOperation, on: operation?.endpoint, request)
+    guard let operation else {
       throw ControlError(.notFound, "there is no operation '\(id)': it may have been long ago")
     }
     return ControlResponse(

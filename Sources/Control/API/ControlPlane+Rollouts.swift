@@ -70,10 +70,16 @@ extension ControlPlane {
       guard shared > 0 else {
         throw ControlError(.conflict, "'\(oldName)' and '\(newName)' have no traffic: there is nothing to move")
       }
-      let rollout: Rollout
+      if let mirror = record.endpoint.mirrorTraffic, mirror.deployment != newName, plan.mirror != nil {
+        throw ControlError(
+          .conflict, "endpoint '\(endpoint)' mirrors traffic to '\(mirror.deployment)': set that to 0 first, or leave mirror out")
+      }
+      var rollout: Rollout
       do throws(InferenceError) { rollout = try Rollout(plan: plan, new: newName, old: oldName) } catch {
         throw ControlError(.badArgument, error.message)
       }
+      // It has begun as soon as it is written, so that a restart goes on with it.
+      _ = rollout.start()
       let stored = StoredRollout(rollout: rollout, shared: shared)
       try store.put(RolloutDriver.kind, endpoint, body: stored.text())
       try store.audit(
@@ -83,20 +89,23 @@ extension ControlPlane {
       return stored
     }
     try activate(stored, of: endpoint)
-    let begun = try rollouts.change(endpoint) { $0.start() }
-    if let (rollout, action) = begun { try await perform(action, of: endpoint, rollout, shared: stored.shared) }
+    if let (rollout, action) = try rollouts.change(endpoint, { $0.start() }) {
+      try await perform(action, of: endpoint, rollout, shared: stored.shared)
+    }
     let current = rollouts.current(endpoint)?.rollout ?? stored.rollout
     return ControlResponse(status: 201, body: rendered(current, of: endpoint))
   }
 
   /// Takes up the rollouts that were under way when the server stopped.
   internal func resumeRollouts() async throws {
-    let records = try await store.read { try $0.allRecords(RolloutDriver.kind) }
+    let records = try await store.read { store in
+      try store.allRecords(RolloutDriver.kind).filter { try store.endpoint($0.name).map { $0.state != .deleting } ?? false }
+    }
     for record in records {
       let stored = try StoredRollout(stored: record)
       guard !stored.rollout.isOver else { continue }
       try activate(stored, of: record.name)
-      guard let (rollout, action) = try rollouts.change(record.name, { $0.restarted(at: .now()) }) else { continue }
+      guard let (rollout, action) = try rollouts.change(record.name, { $0.restarted(at: monotonic()) }) else { continue }
       log.info("taking a rollout up again", ["endpoint": record.name, "at": rollout.progress])
       try await perform(action, of: record.name, rollout, shared: stored.shared)
     }
@@ -122,7 +131,7 @@ extension ControlPlane {
         case "pause":
           try rollout.pause()
           return .rest
-        case "resume": return try rollout.resume(at: .now())
+        case "resume": return try rollout.resume(at: monotonic())
         case "abort": return try rollout.abort(request.body?["reason"]?.string ?? "")
         case "promote": return try rollout.promote()
         default: throw .notFound("a rollout has nothing called '\(verb)': expected pause, resume, abort or promote")
@@ -130,6 +139,8 @@ extension ControlPlane {
       }
       guard let (rollout, action) = changed else { throw ControlError(.conflict, "the rollout has just ended") }
       try await store.write { store in
+        guard try store.endpoint(endpoint) != nil else { return }
+        try store.put(RolloutDriver.kind, endpoint, body: StoredRollout(rollout: rollout, shared: shared).text())
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "onlineEndpoints/write",
@@ -175,18 +186,18 @@ extension ControlPlane {
       case .wait, .rest: break
       case .setMirror(let percent):
         try await setTraffic(of: endpoint, rollout, newShare: nil, mirrorPercent: percent, shared: shared)
-        if let (changed, answer) = try rollouts.change(endpoint, { $0.mirrorApplied(at: .now()) }) {
+        if let (changed, answer) = try rollouts.change(endpoint, { $0.mirrorApplied(at: monotonic()) }) {
           (rollout, next) = (changed, answer)
         }
       case .setTraffic(let percent):
         try await setTraffic(of: endpoint, rollout, newShare: percent, mirrorPercent: 0, shared: shared)
-        if let (changed, answer) = try rollouts.change(endpoint, { $0.trafficApplied(percent: percent, at: .now()) }) {
+        if let (changed, answer) = try rollouts.change(endpoint, { $0.trafficApplied(percent: percent, at: monotonic()) }) {
           (rollout, next) = (changed, answer)
         }
       case .rollBack(let reason):
         log.warning("rolling back", ["endpoint": endpoint, "deployment": rollout.newName, "reason": reason])
         try await setTraffic(of: endpoint, rollout, newShare: 0, mirrorPercent: 0, shared: shared)
-        if let (changed, answer) = try rollouts.change(endpoint, { $0.trafficApplied(percent: 0, at: .now()) }) {
+        if let (changed, answer) = try rollouts.change(endpoint, { $0.trafficApplied(percent: 0, at: monotonic()) }) {
           (rollout, next) = (changed, answer)
         }
       case .finish: log.info("rollout finished", ["endpoint": endpoint, "deployment": rollout.newName])
@@ -219,8 +230,11 @@ extension ControlPlane {
         record.endpoint.traffic[rollout.newName] = new > 0 ? new : nil
         record.endpoint.traffic[rollout.oldName] = shared > new ? shared - new : nil
       }
-      record.endpoint.mirrorTraffic =
-        mirrorPercent > 0 ? MirrorTraffic(deployment: rollout.newName, percent: mirrorPercent) : nil
+      if mirrorPercent > 0 {
+        record.endpoint.mirrorTraffic = MirrorTraffic(deployment: rollout.newName, percent: mirrorPercent)
+      } else if record.endpoint.mirrorTraffic?.deployment == rollout.newName {
+        record.endpoint.mirrorTraffic = nil
+      }
       guard record.endpoint != before else { return record }
       try store.audit(
         AuditEntry(
@@ -245,6 +259,15 @@ extension ControlPlane {
     return [
       "id": .string(id("onlineEndpoints/\(endpoint)/rollout")), "name": .string(endpoint), "properties": .object(properties),
     ]
+  }
+}
+
+extension CatalogReader {
+  /// The rollout that has the say over an endpoint's traffic.
+  internal func rolloutUnderWay(of endpoint: String) throws -> Rollout? {
+    guard let record = try record(RolloutDriver.kind, endpoint) else { return nil }
+    let rollout = try StoredRollout(stored: record).rollout
+    return rollout.isOver ? nil : rollout
   }
 }
 

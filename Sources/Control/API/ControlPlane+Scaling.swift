@@ -50,20 +50,22 @@ extension ControlPlane {
         throw ControlError(
           .outOfQuota, "profile '\(profile.name)': capacity.maximum is \(profile.maximum): the limit of a deployment is \(most)")
       }
-      let record = try await store.write { store in
+      let (record, isNew) = try await store.write { store in
         let deployment = try store.existingDeployment(name)
         if case .targetUtilization = deployment.deployment.scaleSettings {
           throw ControlError(
             .conflict, "deployment '\(name)' has scale_settings of type target_utilization, which decide its instances: "
               + "expected type default")
         }
+        let existing = try store.record(AutoscaleDriver.kind, name.description)
+        try ControlPlane.check(request, revision: existing?.revision, "the autoscale settings of deployment '\(name)'")
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/write",
             resource: "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)/autoscale", summary: "set"))
-        return try store.put(AutoscaleDriver.kind, name.description, body: settings.rest().json())
+        return (try store.put(AutoscaleDriver.kind, name.description, body: settings.rest().json()), existing == nil)
       }
-      return ControlResponse(status: 200, body: settings.rest(), etag: "\(record.revision)")
+      return ControlResponse(status: isNew ? 201 : 200, body: settings.rest(), etag: "\(record.revision)")
     }
   }
 
@@ -87,10 +89,12 @@ extension ControlPlane {
         } else {
           continue
         }
-        let decision = try autoscaler.decide(
-          record.id, by: by, at: now, unixSeconds: clock() / 1000, measure(served, at: now))
-        if case .scale(let count, let reason) = decision {
-          try await scale(record, to: count, because: reason, beside: deployments)
+        do {
+          let decision = try autoscaler.decide(
+            record.id, by: by, at: now, unixSeconds: clock() / 1000, measure(served, at: now))
+          if case .scale(let count, let reason) = decision { try await scale(served, record, to: count, because: reason) }
+        } catch {
+          log.error("scaling failed", ["deployment": record.id.description, "error": "\(error)"])
         }
       }
     } catch {
@@ -111,14 +115,15 @@ extension ControlPlane {
 
   /// Changes the number of instances, as far as there is room.
   private func scale(
-    _ record: DeploymentRecord, to count: Int, because reason: String, beside all: [DeploymentRecord]
+    _ served: Reconciler.Served, _ record: DeploymentRecord, to wanted: Int, because reason: String
   ) async throws {
-    let others = all.filter { $0.id != record.id }
-    let room = min(reconciler.compute.mostInstances(of: record, beside: others), options.maxInstancesPerDeployment)
-    let count = min(count, max(room, record.instanceCount))
-    guard count != record.instanceCount else { return }
-    let isWritten = try await store.write { store -> Bool in
-      guard var current = try store.deployment(record.id), current.revision == record.revision else { return false }
+    let count = try await store.write { [self] store -> Int? in
+      guard var current = try store.deployment(record.id), current.revision == record.revision else { return nil }
+      let others = try store.allDeployments().filter { $0.id != record.id && $0.state != .deleting }
+      let room = min(reconciler.compute.mostInstances(of: current, beside: others), options.maxInstancesPerDeployment)
+      let count = min(wanted, max(room, current.instanceCount))
+      // The pool has another number only if the last change did not work: then that is tried again.
+      guard count != current.instanceCount else { return count }
       current.scaledCount = count
       try store.save(current)
       try store.audit(
@@ -126,9 +131,9 @@ extension ControlPlane {
           principal: "autoscale", action: "onlineEndpoints/deployments/write",
           resource: "onlineEndpoints/\(record.id.endpoint)/deployments/\(record.id.deployment)",
           summary: "from \(record.instanceCount) to \(count) instances: \(reason)"))
-      return true
+      return count
     }
-    guard isWritten else { return }
+    guard let count, count != served.serving.pool.load.instances.wanted else { return }
     log.info("scaling", ["deployment": record.id.description, "instances": "\(count)", "reason": reason])
     do throws(ControlError) {
       try await reconciler.resize(record.id, to: count)

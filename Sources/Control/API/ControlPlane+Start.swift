@@ -25,6 +25,7 @@ extension ControlPlane {
     for record in endpoints where record.state != .deleting {
       reconciler.apply(record, access: security.access(of: record))
     }
+    reconciler.rolesChanged(to: security.rolesGeneration)
     let gone = Set(endpoints.filter { $0.state == .deleting }.map(\.endpoint.name))
     await withTaskGroup(of: Void.self) { group in
       for record in deployments where !gone.contains(record.id.endpoint) && record.state != .deleting {
@@ -32,6 +33,9 @@ extension ControlPlane {
       }
     }
     for operation in operations { resume(operation, endpoints, deployments) }
+    do { try await resumeRollouts() } catch {
+      throw ControlError(.internalError, "the rollouts can't be taken up again: \(error)")
+    }
   }
 
   private func bringBack(_ record: DeploymentRecord) async {
@@ -42,6 +46,19 @@ extension ControlPlane {
       try await reconciler.start(wanted, of: try await model(of: active)) { _, _ in }
     } catch {
       log.error("a deployment could not be brought back", ["deployment": record.id.description, "error": error.message])
+      // What goes on by an operation is taken up afterwards, and gets its state then.
+      guard record.state.isFinal else { return }
+      let failure = error
+      do {
+        try await store.write { store in
+          guard var current = try store.deployment(record.id), current.revision == record.revision else { return }
+          current.state = .failed
+          current.error = failure
+          try store.save(current)
+        }
+      } catch {
+        log.error("its state could not be written", ["deployment": record.id.description, "error": "\(error)"])
+      }
     }
   }
 
@@ -52,7 +69,7 @@ extension ControlPlane {
     } else if let record = endpoints.first(where: { $0.operation == operation.id && $0.state == .deleting }) {
       startDeletion(of: record.endpoint.name, operation)
     } else {
-      Task {
+      work.start { [self] in
         await finish(operation, failure: ControlError(.operationCanceled, "what it was about is no longer there")) { _ in }
       }
     }

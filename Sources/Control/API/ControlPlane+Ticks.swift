@@ -1,6 +1,3 @@
-internal import Inference
-internal import Telemetry
-
 /// What the control plane does by itself, every second.
 extension ControlPlane {
   /// Looks after everything until the task is cancelled: instances that hang, rollouts, scaling, files nobody needs.
@@ -12,13 +9,19 @@ extension ControlPlane {
     var looks = 0
     while true {
       do { try await sleep(.seconds(1)) } catch { return }
-      let now = Instant.now()
-      reconciler.probe(at: now)
-      await tickRollouts(at: now)
-      await tickScaling(at: now)
+      await look()
       looks += 1
       if looks % ControlPlane.looksBetweenCollections == 0 { collectGarbage() }
     }
+  }
+
+  /// One look at everything that changes by itself.
+  package func look() async {
+    let now = monotonic()
+    reconciler.probe(at: now)
+    await writeUnwritten()
+    await tickRollouts(at: now)
+    await tickScaling(at: now)
   }
 
   /// An hour.

@@ -92,7 +92,7 @@ extension ControlPlane {
     return status
   }
 
-  private func uploadWork<Value: Sendable>(
+  internal func uploadWork<Value: Sendable>(
     _ work: @escaping @Sendable (ArtifactStore) throws(ArtifactError) -> Value
   ) async throws(ControlError) -> Value {
     let result = await onOwnThread { [artifacts] in Result { () throws(ArtifactError) in try work(artifacts) } }
@@ -119,7 +119,7 @@ extension ControlPlane {
   /// Takes away abandoned uploads, and files that no model refers to.
   internal func collectGarbage() {
     let now = clock()
-    Task {
+    work.start { [self] in
       do {
         let live = try await store.read { store in
           try store.allRecords(ModelAsset.kind).compactMap { Digest(hex: try ModelAsset(stored: $0).tree) }

@@ -1,6 +1,7 @@
 internal import Access
 package import Artifacts
 internal import Documents
+package import Inference
 internal import Resources
 package import Stores
 package import Telemetry
@@ -27,16 +28,22 @@ package final class ControlPlane: Sendable {
   internal let rollouts = RolloutDriver()
   internal let autoscaler = AutoscaleDriver()
   internal let tokens: TokenServices
+  internal let work = BackgroundWork()
   internal let log: Log
   /// Milliseconds since 1970.
   internal let clock: @Sendable () -> Int64
+  /// For what is measured between two looks.
+  internal let monotonic: @Sendable () -> Instant
   /// How far the operations are that go on now; the store has the rest.
   internal let progress = Locked<[String: (percent: Int, step: String)]>([:])
+
+  /// Ends of operations that the store could not take.
+  internal let unwritten = Locked<[@Sendable () async throws -> Void]>([])
 
   package init(
     options: ControlPlaneOptions, store: any CatalogStore, artifacts: ArtifactStore, reconciler: Reconciler,
     security: Security, mirrors: MirrorComparisons, tokens: TokenServices, log: Log,
-    clock: @escaping @Sendable () -> Int64 = WallClock.now
+    clock: @escaping @Sendable () -> Int64 = WallClock.now, monotonic: @escaping @Sendable () -> Instant = { .now() }
   ) {
     self.options = options
     self.store = store
@@ -47,6 +54,7 @@ package final class ControlPlane: Sendable {
     self.tokens = tokens
     self.log = log
     self.clock = clock
+    self.monotonic = monotonic
   }
 
   /// Does what a request asks, if who asks may.
@@ -67,6 +75,7 @@ package final class ControlPlane: Sendable {
       case .models: return try await models(request)
       case .modelVersions(let name): return try await modelVersions(name, request)
       case .modelVersion(let name, let version): return try await modelVersion(name, version, request)
+      case .modelFiles(let name, let version): return try await modelFiles(name, version, request)
       case .environments: return try await environments(request)
       case .environmentVersions(let name): return try await environmentVersions(name, request)
       case .environmentVersion(let name, let version): return try await environmentVersion(name, version, request)
@@ -78,17 +87,17 @@ package final class ControlPlane: Sendable {
       case .auditLog: return try await auditLog(request)
       case .computes: return try await computes(request)
       }
-    } catch let error as ControlError {
-      throw error
-    } catch let error as CatalogStoreError {
-      throw ControlError(error)
-    } catch let error as ResourceError {
-      throw ControlError(error)
     } catch {
-      log.error("a request to the control plane failed", ["path": request.path.joined(separator: "/"), "error": "\(error)"])
-      throw ControlError(.internalError, "the server failed: \(error)")
+      let failure = ControlError(anything: error)
+      if failure.code == .internalError {
+        log.error("a request to the control plane failed", ["path": request.path.joined(separator: "/"), "error": "\(error)"])
+      }
+      throw failure
     }
   }
+
+  /// Returns when nothing that was begun goes on any more: before the store is closed, say.
+  package func settle() async { await work.settle() }
 
   // MARK: - What every handler needs
 
@@ -140,6 +149,15 @@ package final class ControlPlane: Sendable {
     }
   }
 
+  /// Everything that clients can add to has an end.
+  internal func checkRoom(for kind: RecordKind, in store: any CatalogWriter) throws {
+    let count = try store.allRecords(kind).count
+    guard count < options.maxRecordsOfKind else {
+      throw ControlError(
+        .outOfQuota, "there are \(count) records of kind '\(kind)'; the limit of this server is \(options.maxRecordsOfKind)")
+    }
+  }
+
   internal static func newID() -> String {
     var generator = SystemRandomNumberGenerator()
     func hex(_ value: UInt64) -> String {
@@ -160,6 +178,8 @@ package struct ControlPlaneOptions: Sendable {
   /// Its one workspace.
   package var workspace = "default"
   package var maxEndpoints = 1000
+  /// Versions of models or of environments, principals, roles, or assignments: of each so many.
+  package var maxRecordsOfKind = 10_000
   /// The documented limit of one endpoint.
   package var maxDeploymentsPerEndpoint = 20
   /// The documented limit of one deployment.
@@ -175,6 +195,17 @@ package struct ControlPlaneOptions: Sendable {
 }
 
 extension ControlError {
+  /// What went wrong, whichever layer said so.
+  internal init(anything error: any Error) {
+    switch error {
+    case let error as ControlError: self = error
+    case let error as CatalogStoreError: self.init(error)
+    case let error as ResourceError: self.init(error)
+    case let error as ArtifactError: self.init(error)
+    default: self.init(.internalError, "the server failed: \(error)")
+    }
+  }
+
   internal init(_ error: CatalogStoreError) {
     switch error.code {
     case .invalidArgument: self.init(.badArgument, error.message)

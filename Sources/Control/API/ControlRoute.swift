@@ -10,6 +10,7 @@ internal enum ControlRoute: Hashable, Sendable {
   case models
   case modelVersions(String)
   case modelVersion(String, String)
+  case modelFiles(String, String)
   case environments
   case environmentVersions(String)
   case environmentVersion(String, String)
@@ -38,6 +39,8 @@ internal enum ControlRoute: Hashable, Sendable {
     case ("models", 2): self = .modelVersions(path[1])
     case ("models", 3) where path[2].lowercased() == "versions": self = .modelVersions(path[1])
     case ("models", 4) where path[2].lowercased() == "versions": self = .modelVersion(path[1], path[3])
+    case ("models", 5) where path[2].lowercased() == "versions" && path[4].lowercased() == "files":
+      self = .modelFiles(path[1], path[3])
     case ("environments", 1): self = .environments
     case ("environments", 2): self = .environmentVersions(path[1])
     case ("environments", 3) where path[2].lowercased() == "versions": self = .environmentVersions(path[1])

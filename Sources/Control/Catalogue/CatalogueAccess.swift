@@ -90,6 +90,13 @@ extension CatalogWriter {
     try put(Operation.recordKind, operation.id, body: operation.stored().json())
   }
 
+  /// Takes a deployment away with what is kept beside it; does nothing if there is none.
+  internal func deleteDeployment(_ name: DeploymentName) throws {
+    for kind in [DeploymentRecord.kind, AutoscaleDriver.kind] where try record(kind, name.description) != nil {
+      try delete(kind, name.description, expectedRevision: nil)
+    }
+  }
+
   private func save(
     _ kind: RecordKind, _ name: String, _ body: Document, _ revision: Int64
   ) throws -> CatalogRecord {

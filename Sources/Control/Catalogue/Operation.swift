@@ -39,6 +39,12 @@ package struct Operation: Hashable, Sendable {
     self.resource = resource
     self.started = started
   }
+
+  /// Of an endpoint and of what belongs to one.
+  package var endpoint: String? {
+    let parts = resource.split(separator: "/")
+    return parts.count > 1 && parts[0] == "onlineEndpoints" ? String(parts[1]) : nil
+  }
 }
 
 /// Wall-clock time as the REST interface writes it.

@@ -131,5 +131,7 @@ internal enum RoleRecords {
 
 extension Security {
   /// Roles and assignments as they are now.
+  internal var rolesGeneration: UInt64 { UInt64(state.withLock { $0.rolesRevision }) + 1 }
+
   package var currentAuthorizer: Authorizer { state.withLock { $0.authorizer } }
 }

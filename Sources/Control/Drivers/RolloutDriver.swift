@@ -28,9 +28,6 @@ internal final class RolloutDriver: Sendable {
 
   private let active = Locked<[String: Active]>([:])
 
-  /// Whether a rollout has the say over an endpoint's traffic.
-  func isUnderWay(_ endpoint: String) -> Bool { active.withLock { $0[endpoint] != nil } }
-
   var endpoints: [String] { active.withLock { Array($0.keys) } }
 
   func put(_ active: Active, for endpoint: String) { self.active.withLock { $0[endpoint] = active } }

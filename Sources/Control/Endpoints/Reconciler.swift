@@ -44,6 +44,8 @@ package final class Reconciler: Sendable {
   internal struct State {
     var endpoints: [String: Endpoint] = [:]
     var logs: [DeploymentName: DeploymentLog] = [:]
+    /// Another number whenever what doors have remembered of principals is void.
+    var rolesGeneration: UInt64 = 1
     var isStopping = false
   }
 
@@ -55,7 +57,7 @@ package final class Reconciler: Sendable {
   internal let limits: PoolLimits
   internal let mirror: MirrorQueue?
   internal let log: Log
-  private let unknownAccess: EndpointAccess?
+  private let hidesNames: Bool
   /// Loads wait for a thread here, so that many at once do not fight for the machine.
   private let loads: LoadThreads
 
@@ -71,7 +73,7 @@ package final class Reconciler: Sendable {
     self.limits = limits
     self.mirror = mirror
     self.log = log
-    unknownAccess = hidesNames ? .noEndpoint(generation: 1) : nil
+    self.hidesNames = hidesNames
     loads = LoadThreads(maxParallelLoads: maxParallelLoads)
   }
 
@@ -92,6 +94,17 @@ package final class Reconciler: Sendable {
       }
       state.endpoints[name] = endpoint
     }
+  }
+
+  /// As `apply`, but for an endpoint that has been taken away in between.
+  internal func renew(_ record: EndpointRecord, access: EndpointAccess) {
+    guard state.withLock({ $0.endpoints[record.endpoint.name] != nil }) else { return }
+    apply(record, access: access)
+  }
+
+  /// Roles have changed: who may learn that a name is nobody's is to be asked anew.
+  internal func rolesChanged(to generation: UInt64) {
+    change { $0.rolesGeneration = generation }
   }
 
   /// Takes an endpoint out of service, with all that is behind it. Returns when its last request is answered.
@@ -150,7 +163,7 @@ package final class Reconciler: Sendable {
     guard let served = served(record.id), served.tree == asset.tree,
       served.deployment.loadedParts == record.deployment.loadedParts
     else { return false }
-    if served.serving.pool.instanceCount != record.instanceCount {
+    if served.serving.pool.load.instances.wanted != record.instanceCount {
       progress(30, "changing to \(record.instanceCount) instances")
       try await resize(record.id, to: record.instanceCount)
     }
@@ -288,7 +301,7 @@ package final class Reconciler: Sendable {
 
   private func part(of state: borrowing State) -> SnapshotComposer.Part {
     var part = SnapshotComposer.Part()
-    part.unknownAccess = unknownAccess
+    part.unknownAccess = hidesNames ? .noEndpoint(generation: state.rolesGeneration) : nil
     for (name, endpoint) in state.endpoints.sorted(by: { $0.key < $1.key }) {
       var routes: [DeploymentRoute] = []
       for (deployment, served) in endpoint.deployments.sorted(by: { $0.key < $1.key }) {

@@ -17,12 +17,14 @@ package struct ControlRoutes: Sendable {
   private static let provider = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices"
 
   private let plane: ControlPlane
-  /// What scoring addresses begin with; nil: what the caller has reached.
+  /// What scoring addresses begin with; nil: the host that the caller has reached, at `scoringPort`.
   private let scoringAddress: String?
+  private let scoringPort: @Sendable () -> Int?
 
-  package init(_ plane: ControlPlane, scoringAddress: String?) {
+  package init(_ plane: ControlPlane, scoringAddress: String?, scoringPort: @escaping @Sendable () -> Int?) {
     self.plane = plane
     self.scoringAddress = scoringAddress
+    self.scoringPort = scoringPort
   }
 
   /// Adds the control plane to what a gateway serves on its control listeners.
@@ -39,6 +41,13 @@ package struct ControlRoutes: Sendable {
       routes.add(
         .patch, "\(prefix)/workspaces/{w}/uploads/{upload}/blobs/{sha256}", planes: [.control], errors: .resource
       ) { call in await answer { try await append(call) } }
+      let version = "\(prefix)/workspaces/{w}/models/{model}/versions/{version}"
+      routes.add(.get, "\(version)/manifest", planes: [.control], errors: .resource) { call in
+        await answer { try await manifest(call) }
+      }
+      routes.add(.get, "\(version)/files/{file...}", planes: [.control], errors: .resource) { call in
+        await answer { try await file(call) }
+      }
     }
     routes.add(.post, "/login", planes: [.control], errors: .resource) { call in await answer { try await login(call) } }
   }
@@ -46,7 +55,11 @@ package struct ControlRoutes: Sendable {
   // MARK: - Resources
 
   private func handle(_ call: GatewayCall, _ method: ControlRequest.Method) async throws -> Response {
-    var request = try await request(call, method)
+    try await handle(call, try await request(call, method))
+  }
+
+  private func handle(_ call: GatewayCall, _ request: ControlRequest) async throws -> Response {
+    var request = request
     let bytes = try await ControlRoutes.bytes(of: call, limit: ControlRoutes.maxBodyBytes)
     if !bytes.isEmpty {
       do throws(DocumentError) {
@@ -65,7 +78,9 @@ package struct ControlRoutes: Sendable {
     return ControlRoutes.response(HTTPResponse.Status(code: result.status), result.body, headers)
   }
 
-  private func request(_ call: GatewayCall, _ method: ControlRequest.Method) async throws -> ControlRequest {
+  private func request(
+    _ call: GatewayCall, _ method: ControlRequest.Method, path: [String]? = nil
+  ) async throws -> ControlRequest {
     let workspace = call.parameter("w")
     guard workspace == plane.options.workspace else {
       throw ControlError(
@@ -73,10 +88,10 @@ package struct ControlRoutes: Sendable {
     }
     let base = call.baseAddress
     return ControlRequest(
-      method: method, path: try ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
+      method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
       principal: await plane.authenticate(authorization: call.header(.authorization)), baseAddress: base,
-      scoringAddress: scoringAddress ?? base)
+      scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
   }
 
   private static func bytes(of call: GatewayCall, limit: Int) async throws -> [UInt8] {
@@ -126,6 +141,33 @@ package struct ControlRoutes: Sendable {
     guard parts.count == 2, parts[0] == "bytes", let start = parts[1].split(separator: "-").first.flatMap({ Int64($0) }), start >= 0
     else { throw ControlError(.badArgument, "Content-Range is '\(range.prefix(64))': expected 'bytes <first>-<last>/<size>'") }
     return start
+  }
+
+  // MARK: - Files of models
+
+  private func manifest(_ call: GatewayCall) async throws -> Response {
+    let request = try await request(call, .get, path: [])
+    let text = try await plane.modelManifest(call.parameter("model"), call.parameter("version"), request)
+    return Response(
+      status: .ok, headers: [.contentType: "application/jsonl; charset=utf-8"],
+      body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+  }
+
+  /// Sends a file piece by piece: no more of it is in memory than one. Without a path: the list of files.
+  private func file(_ call: GatewayCall) async throws -> Response {
+    let (model, version) = (call.parameter("model"), call.parameter("version"))
+    let path = try ControlRoutes.path(call.parameter("file"))
+    guard !path.isEmpty else {
+      return try await handle(call, try await request(call, .get, path: ["models", model, "versions", version, "files"]))
+    }
+    let request = try await request(call, .get, path: [])
+    let reading = try await plane.modelFile(model, version, path: path.joined(separator: "/"), request)
+    return Response(
+      status: .ok, headers: [.contentType: "application/octet-stream", .eTag: "\"\(reading.sha256)\""],
+      body: ResponseBody(contentLength: Int(reading.size)) { writer in
+        while case let piece = try await reading.next(), !piece.isEmpty { try await writer.write(ByteBuffer(bytes: piece)) }
+        try await writer.finish(nil)
+      })
   }
 
   // MARK: - Answers
@@ -192,6 +234,16 @@ extension GatewayCall {
   /// What the caller has reached: `https://apus.example:8443`.
   fileprivate var baseAddress: String {
     "\(head.scheme ?? "http")://\(head.authority ?? header(.host) ?? "localhost")"
+  }
+
+  /// The same host at another port; nil without one.
+  fileprivate func address(port: Int?) -> String? {
+    guard let port else { return nil }
+    let authority = head.authority ?? header(.host) ?? "localhost"
+    // What follows the last colon is a port, unless it is within the brackets of an IPv6 address.
+    let end = authority.lastIndex(of: ":").flatMap { authority[$0...].contains("]") ? nil : $0 } ?? authority.endIndex
+    let host = authority[..<end].isEmpty ? "localhost" : authority[..<end]
+    return "\(head.scheme ?? "http")://\(host):\(port)"
   }
 
   fileprivate var allQueryValues: [String: String] {

@@ -1,6 +1,7 @@
 internal import ApusServer
 internal import ArgumentParser
 internal import Gateway
+internal import Inference
 internal import Scaling
 internal import Tokens
 internal import Transport

@@ -45,7 +45,7 @@ struct AssetVerbs<Value: Asset> {
   }
 
   func shown(_ rest: Document, _ name: String, _ version: String) throws -> Document {
-    try ServedResource<Value>(rest, names: [name, version]).document
+    ServedResource<Value>.shown(rest, names: [name, version])
   }
 
   /// The version that is meant: the one named, else the latest that is not archived.

@@ -67,11 +67,9 @@ private struct ModelDownload {
     var digest = RunningDigest()
     let path = entry.path.split(separator: "/").map { Session.escaped(String($0)) }.joined(separator: "/")
     try await client.download("\(version)/files/\(path)") { piece in
-      try piece.readableBytesView.withUnsafeBytes { bytes in
-        digest.update(bytes)
-        try file.write(contentsOf: Data(bytes))
-      }
-      progress.add(Int64(piece.readableBytes))
+      digest.update(piece)
+      try file.write(contentsOf: Data(piece))
+      progress.add(Int64(piece.count))
     }
     guard digest.finish() == entry.digest else {
       try? FileManager.default.removeItem(atPath: draft)

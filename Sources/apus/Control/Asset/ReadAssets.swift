@@ -35,9 +35,9 @@ struct ListAssets<Value: Asset> {
         let found = try await client.list(path, query: ["listViewType": view]).filter { asset in
           options.name == nil || !options.archivedOnly || asset["properties"]?["isArchived"] == true
         }
-        let shown = try found.prefix(options.maxResults ?? .max).map { asset in
+        let shown = found.prefix(options.maxResults ?? .max).map { asset in
           guard let name = options.name else { return ListAssets.container(asset) }
-          return try ServedResource<Value>(asset, names: [name, asset["name"]?.string ?? ""]).document
+          return ServedResource<Value>.shown(asset, names: [name, asset["name"]?.string ?? ""])
         }
         try output.show(
           .array(shown), columns: options.name == nil ? AssetVerbs<Value>.listColumns : AssetVerbs<Value>.columns)

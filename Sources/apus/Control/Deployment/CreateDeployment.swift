@@ -65,7 +65,7 @@ struct CreateDeployment: AsyncParsableCommand {
           message: "deployment \(described.name) of \(described.endpointName) is there already; change it with update, or say --exist-ok")
       }
       return try output.show(
-        try ServedResource<OnlineDeployment>(present.body, names: names).document,
+        ServedResource<OnlineDeployment>.shown(present.body, names: names),
         columns: ServedResource<OnlineDeployment>.columns)
     }
     let assets = NestedAssets(client: client, isQuiet: output.onlyShowErrors)
@@ -77,7 +77,7 @@ struct CreateDeployment: AsyncParsableCommand {
     let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
     if shown == .null { return }
     try output.show(
-      try ServedResource<OnlineDeployment>(shown, names: names).document,
+      ServedResource<OnlineDeployment>.shown(shown, names: names),
       columns: ServedResource<OnlineDeployment>.columns)
   }
 

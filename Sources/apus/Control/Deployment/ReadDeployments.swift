@@ -18,7 +18,7 @@ struct ShowDeployment: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let answer = try await client.send(.get, ResourcePath.deployment(deployment.name, of: owner))
         try output.show(
-          try ServedResource<OnlineDeployment>(answer.body, names: [owner, deployment.name]).document,
+          ServedResource<OnlineDeployment>.shown(answer.body, names: [owner, deployment.name]),
           columns: ServedResource<OnlineDeployment>.columns)
       }
     }
@@ -38,7 +38,7 @@ struct ListDeployments: AsyncParsableCommand {
       let owner = try endpoint.name(in: session)
       try await ControlClient.with(session) { client in
         let deployments = try await client.list(ResourcePath.deployments(of: owner)).map { deployment in
-          try ServedResource<OnlineDeployment>(deployment, names: [owner, deployment["name"]?.string ?? ""]).document
+          ServedResource<OnlineDeployment>.shown(deployment, names: [owner, deployment["name"]?.string ?? ""])
         }
         try output.show(.array(deployments), columns: ServedResource<OnlineDeployment>.columns)
       }

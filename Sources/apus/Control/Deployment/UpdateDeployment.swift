@@ -49,7 +49,7 @@ struct UpdateDeployment: AsyncParsableCommand {
         let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
         if shown == .null { return }
         try output.show(
-          try ServedResource<OnlineDeployment>(shown, names: [owner, name]).document,
+          ServedResource<OnlineDeployment>.shown(shown, names: [owner, name]),
           columns: ServedResource<OnlineDeployment>.columns)
       }
     }

@@ -63,6 +63,6 @@ struct CreateEndpoint: AsyncParsableCommand {
 
   private func show(_ rest: Document, _ name: String) throws {
     if rest == .null { return }
-    try output.show(try ServedResource.endpoint(rest, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+    try output.show(ServedResource.shownEndpoint(rest, named: name), columns: ServedResource<OnlineEndpoint>.columns)
   }
 }

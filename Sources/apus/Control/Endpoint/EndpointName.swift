@@ -23,6 +23,10 @@ extension ServedResource where Value == OnlineEndpoint {
     try ServedResource(rest, names: [name ?? rest["name"]?.string ?? ""])
   }
 
+  static func shownEndpoint(_ rest: Document, named name: String? = nil) -> Document {
+    shown(rest, names: [name ?? rest["name"]?.string ?? ""])
+  }
+
   static var columns: [TableColumn] {
     [
       TableColumn("name", "name"), TableColumn("auth", "auth_mode"), TableColumn("state", "provisioning_state"),

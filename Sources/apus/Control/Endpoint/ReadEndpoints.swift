@@ -18,7 +18,7 @@ struct ShowEndpoint: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let answer = try await client.send(.get, ResourcePath.endpoint(name))
         try output.show(
-          try ServedResource.endpoint(answer.body, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+          ServedResource.shownEndpoint(answer.body, named: name), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }
   }
@@ -33,7 +33,7 @@ struct ListEndpoints: AsyncParsableCommand {
   func run() async throws {
     try await ExitStatus.report {
       try await ControlClient.with(try await server.session()) { client in
-        let endpoints = try await client.list(ResourcePath.endpoints).map { try ServedResource.endpoint($0).document }
+        let endpoints = try await client.list(ResourcePath.endpoints).map { ServedResource.shownEndpoint($0) }
         try output.show(.array(endpoints), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }

@@ -54,7 +54,7 @@ struct UpdateEndpoint: AsyncParsableCommand {
         let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
         if shown == .null { return }
         try output.show(
-          try ServedResource.endpoint(shown, named: name).document, columns: ServedResource<OnlineEndpoint>.columns)
+          ServedResource.shownEndpoint(shown, named: name), columns: ServedResource<OnlineEndpoint>.columns)
       }
     }
   }

@@ -17,13 +17,13 @@ struct LocalCommand: AsyncParsableCommand {
       """,
     subcommands: [Status.self, Stop.self])
 
-  struct Status: AsyncParsableCommand {
+  struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show whether it runs, and where.", discussion: "The exit status is 1 if it does not run.")
     @OptionGroup var output: OutputOptions
 
-    func run() async throws {
-      try await ExitStatus.report {
+    func run() throws {
+      try ExitStatus.report {
         let server = LocalServer.standard()
         let state = server.running()
         var shown: Document.Object = ["running": .bool(state != nil), "data": .string(server.folder), "log": .string(server.logFile)]

@@ -94,7 +94,7 @@ struct AutoscaleCommand: AsyncParsableCommand {
         let names = try target.names(in: session)
         try await ControlClient.with(session) { client in
           let answer = try await client.send(.get, AutoscaleTarget.path(names[1], of: names[0]))
-          try output.show(try ServedResource<AutoscaleSettings>(answer.body, names: names).document, columns: columns)
+          try output.show(ServedResource<AutoscaleSettings>.shown(answer.body, names: names), columns: columns)
         }
       }
     }

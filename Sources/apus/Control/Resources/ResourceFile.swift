@@ -51,17 +51,17 @@ struct EditOptions: ParsableArguments {
   @Flag(help: "Values of --set and --add are strings, whatever they look like.")
   var forceString = false
 
-  var isEmpty: Bool { set.isEmpty && add.isEmpty && remove.isEmpty }
+  var isEmpty: Bool { self.set.isEmpty && add.isEmpty && remove.isEmpty }
 
   /// Applies --set, then --add, then --remove.
-  func apply(to source: inout SourceDocument) throws {
-    do {
+  func apply(to source: inout SourceDocument) throws(UsageError) {
+    do throws(DocumentError) {
       for argument in set { try source.apply(try DocumentEdit(set: argument, forceString: forceString), addsParents: true) }
       for argument in add {
         try source.apply(try DocumentEdit(add: EditOptions.words(of: argument), forceString: forceString), addsParents: true)
       }
       for argument in remove { try source.apply(try DocumentEdit(remove: EditOptions.words(of: argument))) }
-    } catch let error as DocumentError { throw UsageError("\(error)") }
+    } catch { throw UsageError("\(error)") }
   }
 
   // MARK: Words that belong together

@@ -1,29 +1,32 @@
 internal import Documents
 internal import Resources
 
-/// A resource as the server answers it: what its author wrote, and what the server says beside it.
+/// A resource as the server answers it.
 struct ServedResource<Value: Resource>: Sendable {
-  /// What the author wrote.
+  /// What its author wrote.
   let value: Value
-  /// In the form of files, with what the server says: what `show` prints.
-  let document: Document
 
   /// - Parameter names: Of the resources on the way to it, its own last.
   /// - Throws: `UnreachableError` if it can't be made sense of.
-  init(_ rest: Document, names: [String]) throws {
+  init(_ rest: Document, names: [String]) throws(UnreachableError) {
     var body = rest
     // A newer server may say more than is known here. That is for the reader; it is no part of what the author wrote.
     for _ in 0..<ServedResource.maxUnknownRounds {
-      let reading = Value.read(rest: body, names: names)
-      do {
-        value = try reading.get()
-        document = ServedResource.document(of: value, rest)
+      do throws(ResourceError) {
+        value = try Value.read(rest: body, names: names).get()
         return
       } catch {
         for finding in error.errors { try? body.apply(.remove(try DocumentPath(parsing: finding.path, of: "answer"))) }
       }
     }
     throw UnreachableError("the server's answer for \(names.joined(separator: "/")) can't be read: is it an Apus server?")
+  }
+
+  /// What `show` prints: the form of files, with what the server says beside it. What can't be read as this kind of
+  /// resource is printed as it came, but for the spelling: one odd element must not hide a list.
+  static func shown(_ rest: Document, names: [String]) -> Document {
+    guard let value = try? ServedResource(rest, names: names).value else { return Flattened.document(rest) }
+    return document(of: value, rest)
   }
 
   private static var maxUnknownRounds: Int { 8 }

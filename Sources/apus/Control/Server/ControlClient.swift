@@ -3,6 +3,7 @@ internal import Documents
 internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 internal import NIOSSL
 
 /// What is asked of a resource.
@@ -122,14 +123,14 @@ actor ControlClient {
   }
 
   /// Gets a file, piece by piece.
-  func download(_ path: String, into receive: (ByteBuffer) throws -> Void) async throws {
+  func download(_ path: String, into receive: (UnsafeRawBufferPointer) throws -> Void) async throws {
     let response = try await execute(.get, session.address.url(session.base + path), headers: [:], isLong: true) { nil }
     guard response.status.code < 400 else {
       _ = try await answer(response, accepting: [])
       return
     }
     do {
-      for try await piece in response.body { try receive(piece) }
+      for try await piece in response.body { try piece.withUnsafeReadableBytes { try receive($0) } }
     } catch let error as HTTPClientError { throw unreachable(error) }
   }
 
@@ -148,6 +149,7 @@ actor ControlClient {
   ) async throws -> HTTPClientResponse {
     var request = HTTPClientRequest(url: url)
     request.method = HTTPMethod(rawValue: method.rawValue)
+    if case .unix = session.address { request.headers.add(name: "host", value: session.host ?? "localhost") }
     request.headers.add(name: "accept", value: "application/json")
     request.headers.add(name: "user-agent", value: "apus/\(apusVersion)")
     for (name, value) in headers { request.headers.add(name: name, value: value) }
@@ -191,9 +193,11 @@ actor ControlClient {
     if error is ControlError || error is UsageError || error is CancellationError { return error }
     var reason = "\(error)"
     switch error {
-    case HTTPClientError.deadlineExceeded: reason = "no answer within \(TimeSpan(session.timeout))"
-    case HTTPClientError.connectTimeout: reason = "no connection within \(ControlClient.connectSeconds)s"
-    case HTTPClientError.remoteConnectionClosed: reason = "it closed the connection"
+    case let error as HTTPClientError where error == .deadlineExceeded:
+      reason = "no answer within \(TimeSpan(session.timeout))"
+    case let error as HTTPClientError where error == .connectTimeout:
+      reason = "no connection within \(ControlClient.connectSeconds)s"
+    case let error as HTTPClientError where error == .remoteConnectionClosed: reason = "it closed the connection"
     case let error as IOError: reason = String(cString: strerror(error.errnoCode))
     case let error as NIOConnectionError:
       let causes = error.connectionErrors.compactMap { ($0.error as? IOError)?.errnoCode }

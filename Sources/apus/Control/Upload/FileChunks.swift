@@ -29,7 +29,7 @@ struct FileChunks: AsyncSequence, Sendable {
         file = FileHandle(forReadingAtPath: chunks.path)
         try file?.seek(toOffset: UInt64(chunks.offset))
       }
-      let piece = try file?.read(upToCount: Int(min(left, Int64(LocalTree.pieceBytes))))
+      let piece = try file?.read(upToCount: Int(Swift.min(left, Int64(LocalTree.pieceBytes))))
       guard let piece, !piece.isEmpty else { throw UsageError("\(chunks.path) has become shorter while it was sent") }
       left -= Int64(piece.count)
       chunks.progress(Int64(piece.count))

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Inference
 internal import Synchronization
 
 /// How a transfer goes: bytes, rate and the time left, as a bar in a terminal, else as a line now and then.
