@@ -147,10 +147,10 @@ import Testing
     ("azureml://registries/shared/models/churn/versions/3", "is in a registry, and this server has none"),
     ("azureml://datastores/store/paths/churn", ", got 'azureml://datastores/store/paths/churn'"),
     ("https://example.com/model", ", got 'https://example.com/model'"),
-    ("\"\"", ", got ''"),
+    ("", ", got ''"),
   ])
   func `a reference that is none is told which forms there are`(_ text: String, _ end: String) throws {
-    let all = try findings(OnlineDeployment.self, Self.head + "model: \(text)")
+    let all = try findings(OnlineDeployment.self, Self.head + "model: \"\(text)\"")
     #expect(all.count == 1)
     #expect(all[0].hasPrefix("model: ") && all[0].contains(end), "\(all)")
     #expect(all[0].contains(end + " (line 3)") || end.contains("registry"))

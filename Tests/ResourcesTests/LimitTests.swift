@@ -48,15 +48,13 @@ import Testing
   }
 
   @Test func `the first hundred findings are told, and that there are more`() {
-    var object: Document.Object = ["name": "churn"]
-    for index in 0..<50_000 { object["unknown\(index)"] = 1 }
-    let findings = OnlineEndpoint.read(SourceDocument(.object(object)), folder: "/").findings
-    #expect(findings.count == 101)
-    #expect(findings.last?.description == "there is more to say; the first 100 are told")
-    object["name"] = nil
-    for index in 100..<50_000 { object["unknown\(index)"] = nil }
-    object["name"] = "churn"
-    #expect(OnlineEndpoint.read(SourceDocument(.object(object)), folder: "/").findings.count == 100)
+    for (unknown, told) in [(50_000, 101), (101, 101), (100, 100)] {
+      var object: Document.Object = ["name": "churn"]
+      for index in 0..<unknown { object["unknown\(index)"] = 1 }
+      let findings = OnlineEndpoint.read(SourceDocument(.object(object)), folder: "/").findings
+      #expect(findings.count == told)
+      #expect((findings.last?.description == "there is more to say; the first 100 are told") == (told == 101))
+    }
   }
 
   @Test func `a message quotes the beginning of a long value and not all of it`() {

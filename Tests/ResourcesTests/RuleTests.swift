@@ -32,7 +32,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
     Rule("traffic: {blue: 50.5}", "traffic.blue: expected a whole percent, got 50.5 (line 2)"),
     Rule("traffic: {blue: \"100\"}", "traffic.blue: expected a whole percent, got '100' (line 2)"),
     Rule("traffic: {b: 100}", "traffic.b: expected 3 to 32 characters, got 1 in 'b' (line 2)"),
-    Rule("traffic: b=100", "traffic: b: expected 3 to 32 characters, got 1 in 'b' (line 2)"),
+    Rule("traffic: b=100", "traffic: expected 3 to 32 characters, got 1 in 'b' (line 2)"),
     Rule("traffic: blue=99", "traffic: expected percents that sum to 0 or 100, they sum to 99 (line 2)"),
     Rule("traffic: blue", "traffic: expected deployment=percent as in \"blue=90 green=10\", got 'blue' (line 2)"),
     Rule("traffic: blue=x", "traffic: expected deployment=percent as in \"blue=90 green=10\", got 'blue=x' (line 2)"),

@@ -1,7 +1,9 @@
 internal import Access
 internal import Documents
 internal import Resources
+internal import Rollouts
 internal import Stores
+internal import Telemetry
 
 /// `onlineEndpoints/{endpoint}/deployments` and one of them.
 extension ControlPlane {

@@ -227,7 +227,8 @@ package final class Reconciler: Sendable {
     compute.apply(record, to: &file.configuration)
     let serving = try loader.start(
       file, endpoint: record.deployment.endpointName, deployment: record.deployment.name,
-      limits: poolLimits(of: record.deployment), log: { lines.append($0) })
+      limits: poolLimits(of: record.deployment), reloads: record.deployment.extensions.loadsOnDemand,
+      log: { lines.append($0) })
     progress(80, "waiting for readiness")
     return serving
   }
@@ -271,6 +272,14 @@ package final class Reconciler: Sendable {
 
   internal func served(_ name: DeploymentName) -> Served? {
     state.withLock { $0.endpoints[name.endpoint]?.deployments[name.deployment] }
+  }
+
+  internal func allServed() -> [(name: DeploymentName, served: Served)] {
+    state.withLock { state in
+      state.endpoints.flatMap { endpoint, actual in
+        actual.deployments.map { (DeploymentName(endpoint: endpoint, deployment: $0.key), $0.value) }
+      }
+    }
   }
 
   package func log(of name: DeploymentName) -> DeploymentLog {

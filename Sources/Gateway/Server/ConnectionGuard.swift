@@ -9,7 +9,7 @@ internal import NIOHTTPTypesHTTP1
 /// - A body that takes longer than `bodyTimeout`, or a large one that brings less than `bodyProgressBytes` in such a time,
 ///   becomes an error, and the request is answered with 408.
 /// - `Expect: 100-continue` is answered, so that clients such as curl send their body at once.
-/// - After a response that closes, what the client still sends is thrown away for `lingerTimeout`, so that the response
+/// - After a response that closes a connection, what the client still sends is thrown away for `lingerTimeout`, so that the response
 ///   arrives (RFC 9112, section 9.6: "the server's final response might be erased" by a reset otherwise).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
@@ -26,6 +26,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   private var timer: Scheduled<Void>?
   private var isReadingRequest = false
   private var isThrowingAway = false
+  /// The answer is out before the body is in.
+  private var isAnswered = false
   /// Bytes of the body since its time began anew.
   private var progress = 0
   private var isHTTP1 = true
@@ -62,12 +64,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     switch unwrapInboundIn(data) {
     case .head(let head):
       isReadingRequest = true
+      isAnswered = false
       watch.beginRequest()
       beginTime(context)
       greet(head, context)
     case .body(let part):
       progress += part.readableBytes
-      if progress >= limits.bodyProgressBytes { beginTime(context) }
+      if !isAnswered, progress >= limits.bodyProgressBytes { beginTime(context) }
     case .end:
       isReadingRequest = false
       timer?.cancel()
@@ -106,9 +109,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func close(_ context: ChannelHandlerContext) {
-    guard isReadingRequest else { return context.close(promise: nil) }
-    isThrowingAway = true
-    schedule(limits.lingerTimeout, context) { _, context in context.close(promise: nil) }
+    guard isReadingRequest else {
+      // A stream of HTTP/2 ends by itself.
+      if isHTTP1 { context.close(promise: nil) }
+      return
+    }
+    isAnswered = true
+    // Clients of HTTP/2 that wait for room to send take a reset stream for a lost answer: read on, for as long as a body
+    // may take.
+    isThrowingAway = isHTTP1
+    schedule(isHTTP1 ? limits.lingerTimeout : limits.bodyTimeout, context) { _, context in context.close(promise: nil) }
   }
 
   private func schedule(

@@ -59,6 +59,13 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Memory that models may use before those with load_on_demand leave it, least recently used first. (default: no limit)",
+      valueName: "size"),
+    transform: ByteCount.parse)
+  var modelMemoryBytes: ByteCount?
+
+  @Option(
+    help: ArgumentHelp(
       "An OpenID Connect issuer whose tokens are taken: NAME=ISSUER,AUDIENCE[,AUDIENCE…]. Repeatable.", valueName: "issuer"))
   var oidcIssuer: [String] = []
 
@@ -97,6 +104,7 @@ struct EndpointOptions: ParsableArguments {
     case .useDefault: configuration.unknownInstanceTypes = .useDefault
     case nil: break
     }
+    if let modelMemoryBytes { configuration.modelMemoryBytes = UInt64(modelMemoryBytes.bytes) }
     if let machine { configuration.machine = try Self.resources(machine, "--machine") }
     if !oidcIssuer.isEmpty { configuration.openIDIssuers = try oidcIssuer.map { try Self.issuer($0) } }
     if let tokenLifetime {

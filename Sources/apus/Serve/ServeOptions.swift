@@ -75,6 +75,7 @@ extension ServeOptions {
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
       "connection-window-bytes", "http-memory-bytes", "max-body-bytes",
+      "model-memory-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.
