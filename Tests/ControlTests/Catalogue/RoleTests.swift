@@ -1,4 +1,5 @@
 import Access
+import CatalogueTesting
 import Control
 import Documents
 import Inference
