@@ -130,7 +130,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "Access", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving",
-        "Telemetry", "Threads", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Telemetry", "Threads", "Transport", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
@@ -243,8 +243,8 @@ let package = Package(
     .testTarget(
       name: "ControlTests",
       dependencies: [
-        "Access", "Artifacts", "Backends", "Control", "CrashSubject", "CrashTesting", "Documents", "Inference", "Pools", "SQLiteStore",
-        "Scaling", "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+        "Access", "Artifacts", "Backends", "CatalogueTesting", "Control", "CrashSubject", "CrashTesting", "Documents", "Inference",
+        "Pools", "SQLiteStore", "Scaling", "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads", "Wire",
       ], swiftSettings: trusted),
     .testTarget(
       name: "apusTests",
@@ -267,8 +267,15 @@ let package = Package(
     .target(name: "CFaults", path: "Tests/CFaults"),
     .target(
       name: "CrashTesting", dependencies: ["Artifacts", "Stores", "Threads"], path: "Tests/CrashTesting", swiftSettings: common),
+    .target(
+      name: "CatalogueTesting",
+      dependencies: [
+        "Access", "Artifacts", "Control", "CrashTesting", "Documents", "Inference", "Pools", "SQLiteStore", "Scaling",
+        "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads",
+      ], path: "Tests/CatalogueTesting", swiftSettings: common),
     .executableTarget(
-      name: "CrashSubject", dependencies: ["Artifacts", "CFaults", "CrashTesting", "SQLiteStore", "Stores"],
+      name: "CrashSubject",
+      dependencies: ["Artifacts", "CFaults", "CatalogueTesting", "Control", "CrashTesting", "Documents", "SQLiteStore", "Stores"],
       path: "Tests/CrashSubject", swiftSettings: common),
     .target(
       name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",

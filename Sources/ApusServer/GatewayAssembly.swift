@@ -51,7 +51,8 @@ internal final class GatewayAssembly: Sendable {
       ).add(to: &routes)
     }
     let server = GatewayServer(
-      listeners: listeners, routes: routes, limits: configuration.gateway, cors: configuration.cors, log: log)
+      listeners: listeners, routes: routes, limits: configuration.gateway, cors: configuration.cors,
+      identifyPeer: CertificatePrincipals(log: log).name, log: log)
     parts = Parts(server: server, door: door)
   }
 
@@ -118,6 +119,14 @@ extension GatewayListener {
   }
 }
 
+extension GatewayListener.TLS {
+  fileprivate init(_ configuration: TLSConfiguration) {
+    self.init(certificateFile: configuration.certificateFile, keyFile: configuration.keyFile)
+    clientCAFile = configuration.clientCAFile
+    requiresClientCertificate = configuration.requiresClientCertificate
+  }
+}
+
 extension ServerConfiguration {
   /// One listener for each address, with all that is served there.
   fileprivate var gatewayListeners: [GatewayListener] {
@@ -127,7 +136,7 @@ extension ServerConfiguration {
         let listener: GatewayListener
         switch address {
         case .tcp(let host, let port):
-          let secure = tls.map { GatewayListener.TLS(certificateFile: $0.certificateFile, keyFile: $0.keyFile) }
+          let secure = tls.map { GatewayListener.TLS($0) }
           listener = GatewayListener(host: host.isEmpty ? "0.0.0.0" : host, port: Int(port), tls: secure, planes: planes)
         case .unix(let path): listener = GatewayListener(unixPath: path, planes: planes)
         }
@@ -138,7 +147,8 @@ extension ServerConfiguration {
         }
       }
     }
-    add(httpAddresses, [.publicData])
+    // Whoever reaches a private server is inside.
+    add(httpAddresses, isPrivate ? [.publicData, .privateData] : [.publicData])
     add(privateHTTPAddresses, [.publicData, .privateData])
     add(controlAddresses, [.control])
     return listeners

@@ -10,6 +10,7 @@ import Glibc
     do {
       switch arguments.first {
       case "catalogue": try await CatalogSubject.run(Array(arguments.dropFirst()))
+      case "control": try await ControlSubject.run(Array(arguments.dropFirst()))
       case "artifacts": try ArtifactSubject.run(Array(arguments.dropFirst()))
       case "opening":
         setFault(arguments[2])

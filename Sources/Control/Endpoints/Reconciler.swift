@@ -324,7 +324,9 @@ package final class Reconciler: Sendable {
         EndpointRoutes(
           name: name, deployments: routes, traffic: .split(percents: endpoint.record.endpoint.traffic),
           mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.extensions.isSticky))
-      part.policies[name] = EndpointPolicy(name: name, access: endpoint.access, limiter: endpoint.limiter, comparesMirror: true)
+      part.policies[name] = EndpointPolicy(
+        name: name, access: endpoint.access, limiter: endpoint.limiter,
+        isPrivate: endpoint.record.endpoint.publicNetworkAccess == .disabled, comparesMirror: true)
     }
     return part
   }

@@ -90,8 +90,8 @@ package struct ControlRoutes: Sendable {
     return ControlRequest(
       method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
-      principal: await plane.authenticate(authorization: call.header(.authorization)), baseAddress: base,
-      scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
+      principal: await plane.authenticate(authorization: call.header(.authorization), certificate: call.certificate),
+      baseAddress: base, scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
   }
 
   private static func bytes(of call: GatewayCall, limit: Int) async throws -> [UInt8] {

@@ -2,6 +2,8 @@ internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
+internal import NIOSSL
+internal import Transport
 
 /// Stands between a connection (or a stream of HTTP/2) and the requests on it: sees who is slow, who is gone, and ends
 /// what can't go on.
@@ -22,6 +24,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let registry: ConnectionRegistry
   private let limits: GatewayLimits
+  private let identifyPeer: PeerIdentification?
   private let watch = ConnectionWatch()
   private var timer: Scheduled<Void>?
   private var isReadingRequest = false
@@ -32,14 +35,25 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   private var progress = 0
   private var isHTTP1 = true
 
-  init(registry: ConnectionRegistry, limits: GatewayLimits) {
+  init(registry: ConnectionRegistry, limits: GatewayLimits, identifyPeer: PeerIdentification?) {
     self.registry = registry
+    self.identifyPeer = identifyPeer
     self.limits = limits
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
     isHTTP1 = (try? context.pipeline.syncOperations.handler(type: HTTP1ToHTTPServerCodec.self)) != nil
+    if let name = identity(of: context.channel) { watch.identify(as: name) }
     registry.add(watch, for: context.channel)
+  }
+
+  /// Who the client is by its certificate. The handshake is over by now; a stream of HTTP/2 asks its connection.
+  private func identity(of channel: any Channel) -> String? {
+    guard let identifyPeer, let connection = isHTTP1 ? channel : channel.parent, connection.eventLoop.inEventLoop,
+      let certificate = try? connection.pipeline.syncOperations.nioSSL_peerCertificate(),
+      let bytes = try? certificate.toDERBytes(), let names = PeerCertificate(der: bytes)
+    else { return nil }
+    return identifyPeer(names)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {

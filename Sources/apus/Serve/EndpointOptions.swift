@@ -28,6 +28,12 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Address for gRPC beside --listen, where endpoints with public_network_access disabled are served too. Repeatable.",
+      valueName: "address"))
+  var privateListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Address of the control plane over HTTP. Repeatable. (default: 127.0.0.1:8003 with --data)", valueName: "address"))
   var controlListen: [SocketAddress] = []
 
@@ -90,6 +96,7 @@ struct EndpointOptions: ParsableArguments {
     if let `private` { configuration.isPrivate = `private` }
     if !httpListen.isEmpty { configuration.httpAddresses = httpListen }
     if !privateHTTPListen.isEmpty { configuration.privateHTTPAddresses = privateHTTPListen }
+    if !privateListen.isEmpty { configuration.privateAddresses = privateListen }
     if !controlListen.isEmpty { configuration.controlAddresses = controlListen }
     if let scoringAddress {
       configuration.scoringAddress = scoringAddress.hasSuffix("/") ? String(scoringAddress.dropLast()) : scoringAddress

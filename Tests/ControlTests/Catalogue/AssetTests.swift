@@ -1,4 +1,5 @@
 import Artifacts
+import CatalogueTesting
 import Control
 import CrashTesting
 import Documents
@@ -49,7 +50,7 @@ import Testing
   @Test func `latest is the one that was registered last and is not archived`() async throws {
     try await withWorld { world in
       for version in ["2", "10", "9"] { try await world.addModel(version: version) }
-      #expect(try await world.get("models/adder/versions/latest")["name"] == "9" || (try await world.get("models/adder/versions/latest"))["id"]?.string?.hasSuffix("/9") == true)
+      #expect(try await world.get("models/adder/versions/latest")["id"]?.string?.hasSuffix("/9") == true)
       let archived = try await world.send(.patch, "models/adder/versions/9", ["properties": ["isArchived": true]])
       #expect(archived.status == 200 && archived.body?["properties"]?["isArchived"] == true)
       #expect(try await world.get("models/adder/versions/latest")["id"]?.string?.hasSuffix("/10") == true)
@@ -94,7 +95,7 @@ import Testing
     try await withWorld { world in
       let big = (0..<2_500_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
       let fixture = TreeFixture(files: [
-        .init(path: "1/model.script", bytes: Array(TemporaryRepository.script(add: 1).utf8), isExecutable: false),
+        .init(path: "1/model.script", bytes: Array(CatalogueWorld.script(add: 1).utf8), isExecutable: false),
         .init(path: "big/data", bytes: big, isExecutable: true), .init(path: "empty", bytes: [], isExecutable: false),
       ])
       let digest = try await onOwnThread { try fixture.upload(to: world.artifacts) }
@@ -156,7 +157,7 @@ import Testing
 
   @Test func `uploads belong to who began them, resume, and are complete or nothing`() async throws {
     try await withWorld { world in
-      let fixture = TreeFixture(["1/model.script": TemporaryRepository.script(add: 4), "notes": "n"])
+      let fixture = TreeFixture(["1/model.script": CatalogueWorld.script(add: 4), "notes": "n"])
       let manifest = String(decoding: try fixture.manifest().text, as: UTF8.self)
       #expect(await world.refusal(.post, "uploads", ["manifest": 3])?.message.contains("manifest is 3") == true)
       #expect(await world.refusal(.post, "uploads", ["manifest": "nonsense"])?.code == .badArgument)

@@ -1,7 +1,10 @@
 import Access
+import CatalogueTesting
 import Control
 import Documents
 import Inference
+import Serving
+import Stores
 import Testing
 
 @Suite struct EndpointKeyTests {

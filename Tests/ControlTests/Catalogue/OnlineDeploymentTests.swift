@@ -1,7 +1,9 @@
+import CatalogueTesting
 import Control
 import Documents
 import Inference
 import Scaling
+import ScriptedBackend
 import Serving
 import Testing
 

@@ -1,6 +1,8 @@
+import CatalogueTesting
 import Control
 import Documents
 import Inference
+import ScriptedBackend
 import Serving
 import Stores
 import Testing

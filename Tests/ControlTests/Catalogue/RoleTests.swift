@@ -1,10 +1,12 @@
 import Access
+import CatalogueTesting
 import Control
 import Documents
 import Inference
 import Serving
 import Stores
 import Testing
+import Threads
 
 @Suite struct RoleTests {
   /// What is asked, and the action that a role must hold for it.

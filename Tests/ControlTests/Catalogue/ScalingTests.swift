@@ -1,3 +1,4 @@
+import CatalogueTesting
 import Control
 import Documents
 import Inference

@@ -1,67 +1,75 @@
-import Access
-import Artifacts
-import Control
-import CrashTesting
-import Documents
-import Inference
-import Pools
-import SQLiteStore
-import Scaling
-import ScriptedBackend
-import Serving
-import Stores
-import Telemetry
-import Threads
+package import Access
+package import Artifacts
+package import Control
+package import CrashTesting
+package import Documents
+package import Inference
+internal import Pools
+internal import SQLiteStore
+package import Scaling
+package import ScriptedBackend
+package import Serving
+package import Stores
+internal import Telemetry
+package import Threads
 
 /// A control plane with all that belongs to it, on a data directory of its own, and doors to send requests through.
-final class CatalogueWorld: Sendable {
-  let folder: TemporaryFolder
-  let store: any CatalogStore
-  let artifacts: ArtifactStore
-  let backend = ScriptedBackend()
-  let board = ServingBoard()
-  let mirror: MirrorQueue
-  let reconciler: Reconciler
-  let security: Security
-  let plane: ControlPlane
+package final class CatalogueWorld: Sendable {
+  /// Goes away with the last world on it; nil for a directory that is somebody else's.
+  package let folder: TemporaryFolder?
+  package let store: any CatalogStore
+  package let artifacts: ArtifactStore
+  package let backend = ScriptedBackend()
+  package let board = ServingBoard()
+  package let mirror: MirrorQueue
+  package let reconciler: Reconciler
+  package let security: Security
+  package let plane: ControlPlane
   /// Milliseconds since 1970, as the control plane reads them.
-  let time: Locked<Int64>
+  package let time: Locked<Int64>
   /// The same for what is measured.
   private let nanoseconds: Locked<UInt64>
   /// Who sends what a test does not send as somebody else.
-  let owner: Principal
+  package let owner: Principal
   /// The one-time secret of the first administrator; empty in a world on an earlier one's directory.
-  let firstSecret: String
+  package let firstSecret: String
   private let sqlite: SQLiteStore?
 
-  struct Options: Sendable {
-    var plane = ControlPlaneOptions()
+  package struct Options: Sendable {
+    package var plane = ControlPlaneOptions()
     /// Endpoints let everybody in.
-    var isOpen = true
-    var milliCores = 8000
-    var types: [ComputeCatalogue.InstanceType] = []
+    package var isOpen = true
+    package var milliCores = 8000
+    package var types: [ComputeCatalogue.InstanceType] = []
     /// On SQLite, so that a second world on the same directory finds what the first one left.
-    var isDurable = false
+    package var isDurable = false
+
+    package init() {}
   }
 
-  static let masterKey = MasterKey.forTests
-  static let ownerName = "ada"
+  package static let masterKey = MasterKey.forTests
+  package static let ownerName = "ada"
 
-  /// - Parameter folder: The directory of an earlier world; nil: a new one.
-  init(_ options: Options = Options(), in folder: TemporaryFolder? = nil, startsPlane: Bool = true) async throws {
-    self.folder = try folder ?? TemporaryFolder()
+  /// - Parameters:
+  ///   - folder: The directory of an earlier world; nil: a new one.
+  ///   - path: A directory that is somebody else's, in place of `folder`.
+  package init(
+    _ options: Options = Options(), in folder: TemporaryFolder? = nil, at path: String? = nil, startsPlane: Bool = true
+  ) async throws {
+    self.folder = try path == nil ? folder ?? TemporaryFolder() : nil
+    let path = path ?? self.folder?.path ?? ""
     let time = Locked<Int64>(1_700_000_000_000)
     self.time = time
     let nanoseconds = Locked(Instant.now().nanoseconds)
     self.nanoseconds = nanoseconds
     let clock: @Sendable () -> Int64 = { time.withLock { $0 } }
     if options.isDurable {
-      let sqlite = try SQLiteStore(path: self.folder.path + "/catalogue.db", clock: clock)
+      let sqlite = try SQLiteStore(path: path + "/catalogue.db", clock: clock)
       (store, self.sqlite) = (sqlite, sqlite)
     } else {
       (store, sqlite) = (MemoryStore(clock: clock), nil)
     }
-    artifacts = try ArtifactStore(path: self.folder.path + "/artifacts")
+    artifacts = try ArtifactStore(path: path + "/artifacts")
     let mirrors = MirrorComparisons()
     mirror = try MirrorQueue(limits: MirrorLimits(), observer: mirrors)
     let machine = ComputeResources(milliCores: options.milliCores, memoryBytes: 8 << 30, gpus: 0)
@@ -81,7 +89,8 @@ final class CatalogueWorld: Sendable {
       monotonic: { Instant(nanoseconds: nanoseconds.withLock { $0 }) })
     owner = Principal(try PrincipalID(.local, Self.ownerName), kind: .user)
     firstSecret =
-      folder == nil ? try await ControlPlane.addFirstAdministrator(Self.ownerName, to: store, hours: 24, now: clock()) : ""
+      try await store.read { try $0.allRecords("principal") }.isEmpty
+      ? try await ControlPlane.addFirstAdministrator(Self.ownerName, to: store, hours: 24, now: clock()) : ""
     if startsPlane {
       try mirror.start()
       try await plane.start()
@@ -89,19 +98,19 @@ final class CatalogueWorld: Sendable {
   }
 
   /// Serves nothing any more, and lets go of the directory.
-  func end() async throws {
+  package func end() async throws {
     await plane.settle()
     await reconciler.drainAll()
-    await awaitOffPool { [mirror] in mirror.stop() }
+    try await onOwnThread { [mirror] in mirror.stop() }
     try sqlite?.close()
   }
 
   // MARK: - Requests to the control plane
 
-  func send(
+  package func send(
     _ method: ControlRequest.Method, _ path: String, _ body: Document? = nil, query: [String: String] = [:],
     ifMatch: String? = nil, ifNoneMatch: String? = nil, as principal: Principal? = nil, anonymously: Bool = false
-  ) async throws(ControlError) -> ControlResponse {
+  ) async throws -> ControlResponse {
     try await plane.handle(
       ControlRequest(
         method: method, path: path.split(separator: "/", omittingEmptySubsequences: false).map(String.init), query: query,
@@ -109,31 +118,31 @@ final class CatalogueWorld: Sendable {
         baseAddress: "https://apus.test", scoringAddress: "https://score.test"))
   }
 
-  func get(_ path: String, query: [String: String] = [:]) async throws(ControlError) -> Document {
+  package func get(_ path: String, query: [String: String] = [:]) async throws -> Document {
     try await send(.get, path, query: query).body ?? .null
   }
 
   /// What a request is refused with; nil if it is not.
-  func refusal(
+  package func refusal(
     _ method: ControlRequest.Method, _ path: String, _ body: Document? = nil, query: [String: String] = [:],
     ifMatch: String? = nil, ifNoneMatch: String? = nil, as principal: Principal? = nil, anonymously: Bool = false
   ) async -> ControlError? {
-    do throws(ControlError) {
+    do {
       _ = try await send(
         method, path, body, query: query, ifMatch: ifMatch, ifNoneMatch: ifNoneMatch, as: principal, anonymously: anonymously)
       return nil
-    } catch { return error }
+    } catch { return error as? ControlError ?? ControlError(.internalError, "\(error)") }
   }
 
   /// The operation of an answer, when it has ended.
   @discardableResult
-  func ended(_ response: ControlResponse) async throws -> Document {
+  package func ended(_ response: ControlResponse) async throws -> Document {
     await plane.settle()
     return try await get("operations/\(response.operation ?? "none")")
   }
 
   /// Lets time pass, and has the control plane look after everything once a second.
-  func pass(seconds: Int) async {
+  package func pass(seconds: Int) async {
     for _ in 0..<seconds {
       nanoseconds.withLock { $0 += 1_000_000_000 }
       time.withLock { $0 += 1000 }
@@ -143,9 +152,14 @@ final class CatalogueWorld: Sendable {
 
   // MARK: - What tests begin with
 
+  /// A model of `ScriptedBackend`, for two numbers in each row.
+  package static func script(add summand: Int, _ more: String = "") -> String {
+    "batchable\ninput X FP32 -1 2\noutput Y FP32 -1 2\nadd \(summand)\n\(more)\n"
+  }
+
   /// Registers a version of a model that does what its script says.
-  func addModel(_ name: String = "adder", version: String = "1", add: Int = 1, _ more: String = "") async throws {
-    let fixture = TreeFixture(["1/model.script": TemporaryRepository.script(add: add, more)])
+  package func addModel(_ name: String = "adder", version: String = "1", add: Int = 1, _ more: String = "") async throws {
+    let fixture = TreeFixture(["1/model.script": Self.script(add: add, more)])
     let digest = try await onOwnThread { [artifacts] in try fixture.upload(to: artifacts, owner: "local:ada") }
     let response = try await send(
       .put, "models/\(name)/versions/\(version)",
@@ -153,7 +167,7 @@ final class CatalogueWorld: Sendable {
     precondition(response.status == 201)
   }
 
-  static func deployment(
+  package static func deployment(
     model: String = "azureml:adder:1", count: Int = 1, _ more: Document.Object = [:]
   ) -> Document {
     var properties: Document.Object = ["model": .string(model)]
@@ -161,13 +175,13 @@ final class CatalogueWorld: Sendable {
     return ["sku": ["name": "Default", "capacity": .int(count)], "properties": .object(properties)]
   }
 
-  func addEndpoint(_ name: String = "churn", _ properties: Document = [:]) async throws {
+  package func addEndpoint(_ name: String = "churn", _ properties: Document = [:]) async throws {
     let response = try await send(.put, "onlineEndpoints/\(name)", ["properties": properties])
     precondition(response.status == 201)
   }
 
   /// Makes a deployment, and waits until it serves.
-  func addDeployment(
+  package func addDeployment(
     _ name: String, of endpoint: String = "churn", model: String = "azureml:adder:1", count: Int = 1,
     _ more: Document.Object = [:]
   ) async throws {
@@ -177,7 +191,7 @@ final class CatalogueWorld: Sendable {
     if operation["status"] != "Succeeded" { throw TestFailure("\(operation)") }
   }
 
-  func setTraffic(_ traffic: [String: Int], of endpoint: String = "churn") async throws {
+  package func setTraffic(_ traffic: [String: Int], of endpoint: String = "churn") async throws {
     var object = Document.Object()
     for (name, percent) in traffic { object[name] = .int(percent) }
     var cleared = Document.Object()
@@ -188,18 +202,18 @@ final class CatalogueWorld: Sendable {
   }
 
   /// Endpoint "churn" with deployment "blue", which adds 1 and takes all traffic.
-  func addChurn() async throws {
+  package func addChurn() async throws {
     try await addModel()
     try await addEndpoint()
     try await addDeployment("blue")
     try await setTraffic(["blue": 100])
   }
 
-  func state(of place: String) async throws -> String? {
+  package func state(of place: String) async throws -> String? {
     try await get("onlineEndpoints/\(place)")["properties"]?["provisioningState"]?.string
   }
 
-  func traffic(of endpoint: String = "churn") async throws -> [String: Int] {
+  package func traffic(of endpoint: String = "churn") async throws -> [String: Int] {
     var traffic: [String: Int] = [:]
     for (name, percent) in try await get("onlineEndpoints/\(endpoint)")["properties"]?["traffic"]?.object ?? [:]
     where percent.int != 0 { traffic[name] = percent.int }
@@ -207,7 +221,7 @@ final class CatalogueWorld: Sendable {
   }
 
   /// Lines of the audit log, oldest first.
-  func audit() async throws -> [String] {
+  package func audit() async throws -> [String] {
     let entries = try await get("auditLog", query: ["count": "1000"])["value"]?.array ?? []
     return entries.sorted { $0["sequence"]?.int ?? 0 < $1["sequence"]?.int ?? 0 }.map { entry in
       ["principal", "action", "resource", "outcome", "summary"].map { entry[$0]?.string ?? "" }.joined(separator: " ")
@@ -217,27 +231,27 @@ final class CatalogueWorld: Sendable {
 
   // MARK: - Requests to what is served
 
-  func door() -> ServingDoor {
+  package func door() -> ServingDoor {
     ServingDoor(
       board: board, admission: Admission(limit: 1000), mirror: mirror,
       credentials: DoorCredentials(cache: CredentialCache(seed: .random())))
   }
 
   /// What an endpoint answers to [0, 0]: the number that the model of the deployment adds.
-  func answer(_ endpoint: String = "churn", _ deployment: String = "", key: String? = nil) throws -> Float {
+  package func answer(_ endpoint: String = "churn", _ deployment: String = "", key: String? = nil) throws -> Float {
     let door = door()
     let request = try Self.zeros(endpoint, deployment)
     try Self.submit(request, to: door, key: key)
     return try Self.take(request, from: door)
   }
 
-  static func zeros(_ endpoint: String, _ deployment: String = "") throws(InferenceError) -> OwnedRequest {
+  package static func zeros(_ endpoint: String, _ deployment: String = "") throws -> OwnedRequest {
     try OwnedRequest(
       model: endpoint, version: deployment,
       inputs: [OwnedRequest.Value(name: "X", datatype: .fp32, shape: [1, 2], elements: [0, 0] as [Float])])
   }
 
-  static func submit(_ request: OwnedRequest, to door: ServingDoor, key: String? = nil) throws(InferenceError) {
+  package static func submit(_ request: OwnedRequest, to door: ServingDoor, key: String? = nil) throws {
     var credential = key.map { "Bearer \($0)" } ?? ""
     let submission = credential.withUTF8 {
       request.pointer.pointee.credential = UnsafeRawBufferPointer($0)
@@ -246,12 +260,12 @@ final class CatalogueWorld: Sendable {
     switch submission {
     case .accepted: door.endOfTurn()
     case .refused(let error): throw error
-    case .needsVerification: throw .unauthenticated("needs verification")
+    case .needsVerification: throw InferenceError.unauthenticated("needs verification")
     }
   }
 
   /// Waits for the answer of an accepted request.
-  static func take(_ request: OwnedRequest, from door: ServingDoor) throws(InferenceError) -> Float {
+  package static func take(_ request: OwnedRequest, from door: ServingDoor) throws -> Float {
     request.wait()
     defer {
       door.finish(request.pointer)
@@ -277,7 +291,7 @@ extension String {
 }
 
 /// Runs `body` in a new world, and puts that away.
-func withWorld(
+package func withWorld(
   _ options: CatalogueWorld.Options = CatalogueWorld.Options(), _ body: (CatalogueWorld) async throws -> Void
 ) async throws {
   let world = try await CatalogueWorld(options)
