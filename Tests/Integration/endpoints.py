@@ -14,7 +14,7 @@ import time
 
 import grpc
 import requests
-from server import APUS, PATIENCE, SERVICE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
+from server import APUS, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
 from tritonclient.grpc import service_pb2_grpc
 
 DONE, FAILED, NOT_FOUND, USAGE, NO_PERMISSION = 0, 1, 3, 64, 77
@@ -145,7 +145,8 @@ class EndpointServer:
         return operation
 
     def make_model(self, name, path=None, version="1"):
-        self.run("model", "create", "-n", name, "-v", version, "-p", path or TEST_MODELS / name, "-t", "triton_model", "-o", "none")
+        path = path or TEST_MODELS / name
+        self.run("model", "create", "-n", name, "-v", version, "-p", path, "-t", "triton_model", "-o", "none")
 
     def make_endpoint(self, name, mode="Key", **properties):
         return self.ask("PUT", f"onlineEndpoints/{name}", {"location": "local", "properties": {"authMode": mode} | properties})

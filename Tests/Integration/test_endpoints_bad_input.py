@@ -46,8 +46,9 @@ def refusal(answer):
 # MARK: endpoints and deployments
 
 
-@pytest.mark.parametrize("traffic", [{"blue": 99}, {"blue": 101}, {"blue": -1}, {"blue": 50.5}, {"blue": "100"}, {"blue": 1 << 62}])
-def test_traffic_that_does_not_sum_to_a_hundred_is_refused(server, traffic):
+@pytest.mark.parametrize("share", [99, 101, -1, 50.5, "100", 1 << 62])
+def test_traffic_that_does_not_sum_to_a_hundred_is_refused(server, share):
+    traffic = {"blue": share}
     code, said = refusal(server.ask("PATCH", "onlineEndpoints/steady", {"properties": {"traffic": traffic}}, status=400))
     assert code == "BadArgument" and "traffic" in said
     assert server.ask("GET", "onlineEndpoints/steady").json()["properties"]["traffic"] == {"blue": 100}
@@ -180,7 +181,8 @@ def test_a_large_body_of_a_caller_without_a_right_is_not_read(server):
     assert server.score("steady", "wrong", body=ONES | {"padding": "x" * (64 << 10)}).status_code == 401
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{\"properties\": 1}", b"[" * 100_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"properties": 1}', b"[" * 100_000, b'{"a":' * 100_000])
 def test_a_body_of_the_control_plane_that_is_no_resource_is_refused(server, body):
     answer = requests.put(f"{server.control}/workspaces/default/onlineEndpoints/never", data=body, timeout=PATIENCE,
                           headers={"authorization": f"Bearer {server.token}", "content-type": "application/json"})
