@@ -33,10 +33,6 @@ extension OnlineEndpoint: Resource {
       mirrorTraffic = mirror.first.flatMap { $0.value > 0 ? MirrorTraffic(deployment: $0.key, percent: $0.value) : nil }
     }
     publicNetworkAccess = fields.choice("public_network_access") ?? .enabled
-    if publicNetworkAccess == .disabled {
-      fields.warn(
-        "public_network_access", "has no effect: the addresses that the server listens on decide who reaches it")
-    }
     extensions = fields.endpointExtensions()
     guard fields.form == .rest else { return }
     fields.ignore("provisioningState", "provisioningError", "scoringUri", "swaggerUri")
