@@ -196,7 +196,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
 
   @Test(arguments: [
     Rule("compute: azureml:k8s", "compute: has no effect"),
-    Rule("public_network_access: disabled", "public_network_access: has no effect"),
+    Rule("public_network_access: disabled", nil),
     Rule("public_network_access: enabled", nil),
     Rule("identity: {type: system_assigned}", "identity: has no effect"),
   ])
