@@ -275,7 +275,7 @@ let package = Package(
       ], path: "Tests/CatalogueTesting", swiftSettings: common),
     .executableTarget(
       name: "CrashSubject",
-      dependencies: ["Artifacts", "CFaults", "CatalogueTesting", "CrashTesting", "Documents", "SQLiteStore", "Stores"],
+      dependencies: ["Artifacts", "CFaults", "CatalogueTesting", "Control", "CrashTesting", "Documents", "SQLiteStore", "Stores"],
       path: "Tests/CrashSubject", swiftSettings: common),
     .target(
       name: "CatalogStoreConformance", dependencies: ["Stores"], path: "Tests/CatalogStoreConformance",

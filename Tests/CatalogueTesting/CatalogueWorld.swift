@@ -110,7 +110,7 @@ package final class CatalogueWorld: Sendable {
   package func send(
     _ method: ControlRequest.Method, _ path: String, _ body: Document? = nil, query: [String: String] = [:],
     ifMatch: String? = nil, ifNoneMatch: String? = nil, as principal: Principal? = nil, anonymously: Bool = false
-  ) async throws(ControlError) -> ControlResponse {
+  ) async throws -> ControlResponse {
     try await plane.handle(
       ControlRequest(
         method: method, path: path.split(separator: "/", omittingEmptySubsequences: false).map(String.init), query: query,
@@ -118,7 +118,7 @@ package final class CatalogueWorld: Sendable {
         baseAddress: "https://apus.test", scoringAddress: "https://score.test"))
   }
 
-  package func get(_ path: String, query: [String: String] = [:]) async throws(ControlError) -> Document {
+  package func get(_ path: String, query: [String: String] = [:]) async throws -> Document {
     try await send(.get, path, query: query).body ?? .null
   }
 
@@ -127,11 +127,11 @@ package final class CatalogueWorld: Sendable {
     _ method: ControlRequest.Method, _ path: String, _ body: Document? = nil, query: [String: String] = [:],
     ifMatch: String? = nil, ifNoneMatch: String? = nil, as principal: Principal? = nil, anonymously: Bool = false
   ) async -> ControlError? {
-    do throws(ControlError) {
+    do {
       _ = try await send(
         method, path, body, query: query, ifMatch: ifMatch, ifNoneMatch: ifNoneMatch, as: principal, anonymously: anonymously)
       return nil
-    } catch { return error }
+    } catch { return error as? ControlError ?? ControlError(.internalError, "\(error)") }
   }
 
   /// The operation of an answer, when it has ended.
@@ -245,13 +245,13 @@ package final class CatalogueWorld: Sendable {
     return try Self.take(request, from: door)
   }
 
-  package static func zeros(_ endpoint: String, _ deployment: String = "") throws(InferenceError) -> OwnedRequest {
+  package static func zeros(_ endpoint: String, _ deployment: String = "") throws -> OwnedRequest {
     try OwnedRequest(
       model: endpoint, version: deployment,
       inputs: [OwnedRequest.Value(name: "X", datatype: .fp32, shape: [1, 2], elements: [0, 0] as [Float])])
   }
 
-  package static func submit(_ request: OwnedRequest, to door: ServingDoor, key: String? = nil) throws(InferenceError) {
+  package static func submit(_ request: OwnedRequest, to door: ServingDoor, key: String? = nil) throws {
     var credential = key.map { "Bearer \($0)" } ?? ""
     let submission = credential.withUTF8 {
       request.pointer.pointee.credential = UnsafeRawBufferPointer($0)
@@ -260,12 +260,12 @@ package final class CatalogueWorld: Sendable {
     switch submission {
     case .accepted: door.endOfTurn()
     case .refused(let error): throw error
-    case .needsVerification: throw .unauthenticated("needs verification")
+    case .needsVerification: throw InferenceError.unauthenticated("needs verification")
     }
   }
 
   /// Waits for the answer of an accepted request.
-  package static func take(_ request: OwnedRequest, from door: ServingDoor) throws(InferenceError) -> Float {
+  package static func take(_ request: OwnedRequest, from door: ServingDoor) throws -> Float {
     request.wait()
     defer {
       door.finish(request.pointer)

@@ -1,4 +1,5 @@
 import CatalogueTesting
+import Control
 import CrashTesting
 import Documents
 

@@ -50,7 +50,7 @@ import Testing
   @Test func `latest is the one that was registered last and is not archived`() async throws {
     try await withWorld { world in
       for version in ["2", "10", "9"] { try await world.addModel(version: version) }
-      #expect(try await world.get("models/adder/versions/latest")["name"] == "9" || (try await world.get("models/adder/versions/latest"))["id"]?.string?.hasSuffix("/9") == true)
+      #expect(try await world.get("models/adder/versions/latest")["id"]?.string?.hasSuffix("/9") == true)
       let archived = try await world.send(.patch, "models/adder/versions/9", ["properties": ["isArchived": true]])
       #expect(archived.status == 200 && archived.body?["properties"]?["isArchived"] == true)
       #expect(try await world.get("models/adder/versions/latest")["id"]?.string?.hasSuffix("/10") == true)

@@ -1,4 +1,6 @@
+import Artifacts
 import CatalogueTesting
+import Control
 import CrashTesting
 import Documents
 import Testing

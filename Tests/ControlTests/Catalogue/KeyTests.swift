@@ -3,6 +3,8 @@ import CatalogueTesting
 import Control
 import Documents
 import Inference
+import Serving
+import Stores
 import Testing
 
 @Suite struct EndpointKeyTests {

@@ -3,6 +3,7 @@ import Control
 import Documents
 import Inference
 import Scaling
+import ScriptedBackend
 import Serving
 import Testing
 

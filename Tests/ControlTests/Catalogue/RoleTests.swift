@@ -6,6 +6,7 @@ import Inference
 import Serving
 import Stores
 import Testing
+import Threads
 
 @Suite struct RoleTests {
   /// What is asked, and the action that a role must hold for it.

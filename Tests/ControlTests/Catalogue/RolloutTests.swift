@@ -2,6 +2,7 @@ import CatalogueTesting
 import Control
 import Documents
 import Inference
+import ScriptedBackend
 import Testing
 
 @Suite struct EndpointRolloutTests {

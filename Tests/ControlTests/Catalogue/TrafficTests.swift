@@ -4,7 +4,6 @@ import Documents
 import Inference
 import ScriptedBackend
 import Serving
-import Synchronization
 import Testing
 import Threads
 
@@ -109,35 +108,32 @@ import Threads
   /// One thread asks without a pause while traffic moves to and fro, counts change and models are exchanged.
   @Test func `changes lose no request`() async throws {
     try await withTwo { world in
-      let isOver = Atomic<Bool>(false)
+      let isOver = Locked(false)
       let counts = Locked((answered: 0, failures: [String]()))
-      let box = UncheckedBox(world)
-      await withTaskGroup(of: Void.self) { group in
-        group.addTask {
-          await awaitOffPool {
-            let door = box.value.door()
-            while !isOver.load(ordering: .relaxed) {
-              do {
-                let request = try CatalogueWorld.zeros("churn")
-                try CatalogueWorld.submit(request, to: door)
-                _ = try CatalogueWorld.take(request, from: door)
-                counts.withLock { $0.answered += 1 }
-              } catch { counts.withLock { $0.failures.append("\(error)") } }
-            }
-          }
+      async let asking: Void = awaitOffPool {
+        let door = world.door()
+        while !isOver.withLock({ $0 }) {
+          do {
+            let request = try CatalogueWorld.zeros("churn")
+            try CatalogueWorld.submit(request, to: door)
+            _ = try CatalogueWorld.take(request, from: door)
+            counts.withLock { $0.answered += 1 }
+          } catch { counts.withLock { $0.failures.append("\(error)") } }
         }
-        do {
-          for round in 0..<4 {
-            try await world.setTraffic(round % 2 == 0 ? ["blue": 50, "green": 50] : ["green": 100])
-            let count = try await world.send(.patch, "onlineEndpoints/churn/deployments/green", ["sku": ["capacity": .int(1 + round % 3)]])
-            try await world.ended(count)
-            let model = try await world.send(
-              .patch, "onlineEndpoints/churn/deployments/green", ["properties": ["model": .string("azureml:adder:\(1 + round % 2)")]])
-            try await world.ended(model)
-          }
-        } catch { Issue.record(error) }
-        isOver.store(true, ordering: .relaxed)
       }
+      do {
+        for round in 0..<4 {
+          try await world.setTraffic(round % 2 == 0 ? ["blue": 50, "green": 50] : ["green": 100])
+          let count = try await world.send(
+            .patch, "onlineEndpoints/churn/deployments/green", ["sku": ["capacity": .int(1 + round % 3)]])
+          try await world.ended(count)
+          let model = try await world.send(
+            .patch, "onlineEndpoints/churn/deployments/green", ["properties": ["model": .string("azureml:adder:\(1 + round % 2)")]])
+          try await world.ended(model)
+        }
+      } catch { Issue.record(error) }
+      isOver.withLock { $0 = true }
+      await asking
       let (answered, failures) = counts.withLock { $0 }
       #expect(failures.isEmpty && answered > 0, "\(answered) answered, \(failures.prefix(3))")
     }
