@@ -12,6 +12,7 @@
 #   MODELS         the folder of Tools/fetch-models                   .cache/models
 #   CALLERS        calls of the load that are in flight all the time  2
 #   HOLD           how long each step of the rollout is watched       5s
+#   PORT           of three, for a server of its own                  18101
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,18 +38,18 @@ trap 'exit 130' INT TERM
 if [ -z "${APUS_SERVER:-}" ] && ! "$apus" endpoint list -o none --only-show-errors 2>/dev/null; then
   say "a server of our own, in $folder"
   export XDG_CONFIG_HOME="$folder/config" APUS_ONNXRUNTIME="${APUS_ONNXRUNTIME:-$root/.cache/onnxruntime/lib}"
-  "$apus" init --data "$folder/data" >"$folder/first"
-  scoring=127.0.0.1:18001
-  "$apus" serve --data "$folder/data" --listen "$scoring" --http-listen 127.0.0.1:18000 \
-    --control-listen 127.0.0.1:18003 --instance-type Standard_DS3_v2=1,512Mi --machine 4,4Gi 2>"$folder/log" &
+  "$apus" init --data "$folder/data" >"$folder/first" 2>"$folder/log" || fail "$(cat "$folder/log")"
+  port=${PORT:-18101}
+  scoring=127.0.0.1:$port control=127.0.0.1:$((port + 2))
+  "$apus" serve --data "$folder/data" --listen "$scoring" --http-listen "127.0.0.1:$((port + 1))" \
+    --control-listen "$control" --instance-type Standard_DS3_v2=1,512Mi --machine 4,4Gi 2>"$folder/log" &
   server=$!
-  for attempt in 1 2 3 4 5 6 7 8 9 10; do
-    "$apus" status --server "$scoring" >/dev/null 2>&1 && break
-    [ "$attempt" = 10 ] && fail "the server does not start: $(cat "$folder/log")"
+  until grep -q 'apus.server ready' "$folder/log"; do
+    kill -0 "$server" 2>/dev/null || fail "the server does not start: $(cat "$folder/log")"
     sleep 1
   done
   grep -o 'apus_once_[[:alnum:]_-]*' "$folder/first" | head -n 1 |
-    "$apus" login --server http://127.0.0.1:18003 --secret -
+    "$apus" login --server "http://$control" --secret -
 fi
 
 models=${MODELS:-$("$root/Tools/fetch-models" magika-v3-2 magika)}
