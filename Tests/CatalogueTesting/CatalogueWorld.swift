@@ -267,6 +267,7 @@ package final class CatalogueWorld: Sendable {
   /// Waits for the answer of an accepted request.
   package static func take(_ request: OwnedRequest, from door: ServingDoor) throws -> Float {
     request.wait()
+    door.prepareAnswer(request.pointer)
     defer {
       door.finish(request.pointer)
       door.endOfTurn()

@@ -13,6 +13,7 @@ internal import Synchronization
 /// fail some words           the model can't be loaded
 /// hold-load NAME            loading waits until the gate NAME opens
 /// hold-run NAME             every run waits until the gate NAME opens
+/// fail-run some words       every run fails
 /// ```
 package final class ScriptedBackend: Backend {
   package let name = "scripted"
@@ -117,6 +118,7 @@ internal struct Script: Sendable {
   var failure: String?
   var loadGate: String?
   var runGate: String?
+  var runFailure: String?
 
   init(path: String) throws(InferenceError) {
     guard let file = fopen(path, "r") else { throw .invalidArgument("no file '\(path)'") }
@@ -139,6 +141,7 @@ internal struct Script: Sendable {
     case "fail": failure = rest
     case "hold-load": loadGate = rest
     case "hold-run": runGate = rest
+    case "fail-run": runFailure = rest
     default: preconditionFailure("a script says '\(verb)'")
     }
   }
@@ -173,6 +176,7 @@ private final class ScriptedInstance: ModelInstance {
     inputs: UnsafeBufferPointer<Tensor>, wanted: UInt64, outputs: UnsafeMutableBufferPointer<Tensor>
   ) throws(InferenceError) {
     if let gate = model.script.runGate { model.gates.pass(gate) }
+    if let failure = model.script.runFailure { throw InferenceError(.internal, failure) }
     for index in 0..<outputs.count where wanted & (1 << UInt64(index)) != 0 {
       let memory = OutputMemory(sumOf: inputs[0], and: model.script.summand)
       outputs[index].datatype = model.script.signature.outputs[index].datatype

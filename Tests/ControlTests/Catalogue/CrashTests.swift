@@ -17,7 +17,7 @@ import Testing
     options.isOpen = false
     var (kills, acknowledged, undone) = (0, 0, 0)
     for round in 0..<30 {
-      let step = Int.random(in: 1...400, using: &random)
+      let step = Int.random(in: 1...1500, using: &random)
       let subject = try await Subject.run(["control", folder.path, "\(seed * 1000 + UInt64(round))", "40", "kill=\(step)"])
       let lines = subject.lines
       try #require(!lines.contains { $0.hasPrefix("error") }, "round \(round): \(lines.last ?? "")")

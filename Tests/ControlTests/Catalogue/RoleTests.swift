@@ -249,7 +249,9 @@ import Threads
   }
 
   @Test func `the audit log has a line for every accepted change, and none for one that was refused`() async throws {
-    try await withWorld { world in
+    var options = CatalogueWorld.Options()
+    options.isOpen = false
+    try await withWorld(options) { world in
       var lines = try await world.audit()
       func added() async throws -> [String] {
         let now = try await world.audit()
@@ -272,7 +274,7 @@ import Threads
         (.put, "principals/ci", nil, "principals/write principals/ci accepted created"),
         (.post, "principals/ci/rotateSecret", nil, "principals/write principals/ci accepted secret rotated"),
         (.put, "roleDefinitions/Mine", ["properties": ["permissions": [["actions": ["models/*"]]]]], "roleDefinitions/write roleDefinitions/Mine accepted created"),
-        (.put, "roleAssignments/ci", ["properties": ["principalId": "local:ci", "role": "Mine"]], "roleAssignments/write roleAssignments/ci accepted Mine for local:ci at workspace"),
+        (.put, "roleAssignments/ci", ["properties": ["principalId": "local:ci", "role": "Mine"]], "roleAssignments/write roleAssignments/ci accepted Mine for principal local:ci at workspace"),
         (.delete, "roleAssignments/ci", nil, "roleAssignments/delete roleAssignments/ci accepted"),
         (.delete, "roleDefinitions/Mine", nil, "roleDefinitions/delete roleDefinitions/Mine accepted"),
         (.delete, "principals/ci", nil, "principals/delete principals/ci accepted"),

@@ -38,20 +38,22 @@ import Testing
       try await world.addModel("slow", "hold-run gate")
       try await world.addModel()
       try await world.addEndpoint()
-      var body = CatalogueWorld.deployment(model: "azureml:slow:1", Self.utilisation(max: 8)).object ?? [:]
+      var settings = Self.utilisation(max: 8)
+      settings["requestSettings"] = ["maxConcurrentRequestsPerInstance": 1, "requestTimeout": "PT100S"]
+      var body = CatalogueWorld.deployment(model: "azureml:slow:1", settings).object ?? [:]
       body["sku"] = nil
       let made = try await world.send(.put, "onlineEndpoints/churn/deployments/blue", .object(body))
       #expect(try await world.ended(made)["status"] == "Succeeded")
       try await world.addDeployment("other")
       #expect(try await wanted(world) == 1)
 
-      let held = try await hold(6, world)
+      let held = try await hold(2, world)
       await world.pass(seconds: 1)
-      #expect(try await wanted(world) == 3, "8 would be wanted, 3 cores are free")
+      #expect(try await wanted(world) == 3, "4 would be wanted, 3 cores are free")
       let lines = try await world.audit().filter { $0.hasPrefix("autoscale ") }
       #expect(lines.count == 1)
       #expect(lines[0].hasPrefix("autoscale onlineEndpoints/deployments/write onlineEndpoints/churn/deployments/blue accepted from 1 to 3 instances: "))
-      #expect(try await world.get("computes")["free"]?["cores"] == 0)
+      #expect(try await world.get("computes")["free"]?["cores"] == 0.0)
       let more = await world.refusal(.put, "onlineEndpoints/churn/deployments/third", CatalogueWorld.deployment())
       #expect(more?.code == .outOfQuota, "what scaling took is taken")
 
