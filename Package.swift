@@ -130,7 +130,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "Access", "CLinux", "Control", "Documents", "EventLoops", "GRPC", "Inference", "Pools", "Routing", "Serving",
-        "Telemetry", "Threads", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Telemetry", "Threads", "Transport", "Wire", .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdHTTP2", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),

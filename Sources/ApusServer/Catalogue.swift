@@ -52,6 +52,7 @@ internal struct Catalogue: Sendable {
     var options = ControlPlaneOptions()
     options.trustsEveryone = configuration.isPrivate
     options.workspace = configuration.workspace
+    options.modelMemoryBytes = configuration.modelMemoryBytes
     let plane = ControlPlane(
       options: options, store: store, artifacts: artifacts, reconciler: reconciler, security: security, mirrors: mirrors,
       tokens: Catalogue.tokens(issuer, verifier), log: output.log("apus.control"))

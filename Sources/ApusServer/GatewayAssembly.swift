@@ -5,6 +5,7 @@ internal import Inference
 internal import Serving
 internal import Services
 internal import Telemetry
+internal import Threads
 internal import Transport
 
 /// The HTTP side of a server: its listeners, its way to the pools, and its routes. Nothing, if no address is given.
@@ -18,6 +19,8 @@ internal final class GatewayAssembly: Sendable {
   private let configuration: ServerConfiguration
   private let listeners: [GatewayListener]
   private let log: Log
+  /// Of the first public address, once it is known.
+  private let scoringPort = Locked<Int?>(nil)
 
   /// - Parameter makeDoor: Makes the front door of a lane, by its number.
   init(
@@ -42,10 +45,14 @@ internal final class GatewayAssembly: Sendable {
     routes.addScoring(host)
     routes.addRepository(GatewayAssembly.repository(models))
     if let catalogue {
-      ControlRoutes(catalogue.plane, scoringAddress: configuration.scoringAddress).add(to: &routes)
+      let scoringPort = scoringPort
+      ControlRoutes(
+        catalogue.plane, scoringAddress: configuration.scoringAddress, scoringPort: { scoringPort.withLock { $0 } }
+      ).add(to: &routes)
     }
     let server = GatewayServer(
-      listeners: listeners, routes: routes, limits: configuration.gateway, cors: configuration.cors, log: log)
+      listeners: listeners, routes: routes, limits: configuration.gateway, cors: configuration.cors,
+      identifyPeer: CertificatePrincipals(log: log).name, log: log)
     parts = Parts(server: server, door: door)
   }
 
@@ -66,6 +73,8 @@ internal final class GatewayAssembly: Sendable {
   func start() async throws {
     guard let parts else { return }
     try await parts.server.start()
+    let scoring = zip(listeners, parts.server.ports).first { $0.0.planes.contains(.publicData) && $0.0.unixPath == nil }
+    scoringPort.withLock { $0 = scoring?.1 }
     log.info("listening", ["addresses": addresses.map { "\($0.text) (\($0.planes))" }.joined(separator: ", ")])
   }
 
@@ -110,6 +119,14 @@ extension GatewayListener {
   }
 }
 
+extension GatewayListener.TLS {
+  fileprivate init(_ configuration: TLSConfiguration) {
+    self.init(certificateFile: configuration.certificateFile, keyFile: configuration.keyFile)
+    clientCAFile = configuration.clientCAFile
+    requiresClientCertificate = configuration.requiresClientCertificate
+  }
+}
+
 extension ServerConfiguration {
   /// One listener for each address, with all that is served there.
   fileprivate var gatewayListeners: [GatewayListener] {
@@ -119,7 +136,7 @@ extension ServerConfiguration {
         let listener: GatewayListener
         switch address {
         case .tcp(let host, let port):
-          let secure = tls.map { GatewayListener.TLS(certificateFile: $0.certificateFile, keyFile: $0.keyFile) }
+          let secure = tls.map { GatewayListener.TLS($0) }
           listener = GatewayListener(host: host.isEmpty ? "0.0.0.0" : host, port: Int(port), tls: secure, planes: planes)
         case .unix(let path): listener = GatewayListener(unixPath: path, planes: planes)
         }
@@ -130,7 +147,8 @@ extension ServerConfiguration {
         }
       }
     }
-    add(httpAddresses, [.publicData])
+    // Whoever reaches a private server is inside.
+    add(httpAddresses, isPrivate ? [.publicData, .privateData] : [.publicData])
     add(privateHTTPAddresses, [.publicData, .privateData])
     add(controlAddresses, [.control])
     return listeners

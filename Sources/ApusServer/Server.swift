@@ -40,7 +40,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   }
 
   /// Where the server listens; ports that were given as 0 are filled in.
-  package var addresses: [SocketAddress] { grpc.addresses }
+  package var addresses: [SocketAddress] { grpc.addresses + grpc.privateAddresses }
 
   /// Binds the addresses and prepares everything. Nothing is served before `start`.
   ///
@@ -79,9 +79,16 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     }
     let loopCount = configuration.eventLoops > 0 ? configuration.eventLoops : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     var network = GRPCServer.Configuration(addresses: configuration.listenAddresses, loopCount: loopCount)
+    network.privateAddresses = configuration.privateAddresses
+    if configuration.isPrivate {
+      // Whoever reaches it is inside.
+      network.privateAddresses += network.addresses
+      network.addresses = []
+    }
     network.limits = configuration.limits
     network.options = configuration.grpc
     network.tls = configuration.tls
+    network.options.identifyPeer = CertificatePrincipals(log: output.log("apus.server")).name
     var hosts: [LoopHost] = []
     grpc = try GRPCServer(network) { loop in
       let services = try Services(
@@ -106,7 +113,10 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     }
     try grpc.start()
     try catalogue?.mirror.start()
-    log.info("listening", ["addresses": addresses.map(\.description).joined(separator: ", ")])
+    for (text, addresses) in [("listening", grpc.addresses), ("listening in private", grpc.privateAddresses)]
+    where !addresses.isEmpty {
+      log.info(text, ["addresses": addresses.map(\.description).joined(separator: ", ")])
+    }
     try await gateway.start()
   }
 

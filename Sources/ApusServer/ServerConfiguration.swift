@@ -52,6 +52,8 @@ package struct ServerConfiguration: Sendable {
   package var mirror = MirrorLimits()
   /// What instances may use together; nil: all of this machine.
   package var machine: ComputeResources?
+  /// What models may use of memory before those that load on demand leave it; nil: no limit.
+  package var modelMemoryBytes: UInt64?
   package var instanceTypes: [ComputeCatalogue.InstanceType] = []
   package var unknownInstanceTypes = ComputeCatalogue.UnknownTypes.useDefault
 

@@ -66,6 +66,11 @@ package struct Call {
   /// The handler's own, while it has the call.
   package var context: UnsafeMutableRawPointer?
 
+  var certificate: UnsafeRawBufferPointer {
+    guard notable.contains(.certificate), stream != nil else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return connection._withUnsafeGuaranteedRef { $0.peerIdentity }
+  }
+
   enum Phase {
     case receiving, handling, sending
     /// Nobody waits for the answer; the handler may still have it.
@@ -104,6 +109,12 @@ package struct UnaryCall {
 
   /// Which of the fields that services ask for the request has.
   package var notable: NotableFields { raw.pointee.notable }
+
+  /// Who the caller is by the certificate of its connection; empty: nobody knows. Valid until the caller is gone.
+  package var certificate: UnsafeRawBufferPointer { raw.pointee.certificate }
+
+  /// Whether it came in by one of the server's private addresses.
+  package var isPrivate: Bool { raw.pointee.notable.contains(.privateAddress) }
 
   /// Has the call end with DEADLINE_EXCEEDED at an instant, if its own deadline is not sooner.
   package func shortenDeadline(to instant: Instant) {

@@ -9,7 +9,22 @@ final class GRPCConnection: ConnectionHandler {
   /// The method of the last call: clients tend to call the same one again.
   @exclusivity(unchecked) private var lastMethod = 0
 
-  init(loop: GRPCLoop) { self.loop = loop }
+  /// What services may ask for that is the same for all calls of the connection.
+  @exclusivity(unchecked) private var connectionFields: NotableFields
+
+  init(loop: GRPCLoop, isPrivate: Bool) {
+    self.loop = loop
+    connectionFields = isPrivate ? .privateAddress : []
+  }
+
+  /// Before the first call: the handshake is over by then.
+  func opened(_ connection: Connection) {
+    guard let identify = loop.options.identifyPeer, let certificate = connection.peerCertificate,
+      let name = identify(certificate), !name.isEmpty
+    else { return }
+    connection.identifyPeer(as: name)
+    connectionFields.insert(.certificate)
+  }
 
   func handle(_ event: HTTP2Event, on connection: Connection) {
     guard let stream = event.stream else { return }
@@ -39,7 +54,7 @@ final class GRPCConnection: ConnectionHandler {
     if let refusal = head.refusal { return refuse(stream, refusal, isHead: head.isHead, connection) }
 
     let call = loop.takeCall(stream: stream, connection: connection)
-    call.pointee.notable = head.notable
+    call.pointee.notable = head.notable.union(connectionFields)
     if stream.pointee.headersTooLarge {
       let limit = loop.transport.limits.http2.maxHeaderListBytes
       return loop.finish(call, GRPCStatus(.resourceExhausted, "the request's headers are over the limit of \(limit) bytes"))

@@ -10,6 +10,10 @@ package struct GRPCOptions: Sendable {
   /// Most bytes that decoding and answering one call may take beside its messages.
   package var arenaBytes = 8 << 20
 
+  /// Makes out of a client's certificate who it is, for services that ask; nil: they are told nothing. Called once a
+  /// connection.
+  package var identifyPeer: (@Sendable (PeerCertificate) -> String?)?
+
   package init() {}
 }
 
@@ -51,7 +55,11 @@ package final class GRPCLoop {
   }
 
   /// The handler of one new connection.
-  package func makeConnectionHandler() -> any ConnectionHandler { GRPCConnection(loop: self) }
+  ///
+  /// - Parameter isPrivate: Whether it came in by a private address.
+  package func makeConnectionHandler(isPrivate: Bool = false) -> any ConnectionHandler {
+    GRPCConnection(loop: self, isPrivate: isPrivate)
+  }
 
   // MARK: Calls
 

@@ -7,6 +7,8 @@ package import Transport
 package final class GRPCServer {
   package struct Configuration: Sendable {
     package var addresses: [SocketAddress]
+    /// The same, for connections that methods can tell from the others: those of the operator's own network.
+    package var privateAddresses: [SocketAddress] = []
     package var loopCount: Int
     package var limits = ServerLimits()
     package var options = GRPCOptions()
@@ -20,6 +22,7 @@ package final class GRPCServer {
 
   /// Where the server listens, with the ports that the system chose for those given as 0.
   package private(set) var addresses: [SocketAddress] = []
+  package private(set) var privateAddresses: [SocketAddress] = []
   package let memory: MemoryBudget
 
   private let configuration: Configuration
@@ -57,15 +60,19 @@ package final class GRPCServer {
       // After the handlers' own work: what they answered leaves in one write.
       host.loop.atEndOfTurn { [transport = host.transport] in transport.flush() }
     }
-    for address in configuration.addresses { try listen(on: address, tls: tls) }
+    for address in configuration.addresses { addresses.append(try listen(on: address, isPrivate: false, tls: tls)) }
+    for address in configuration.privateAddresses {
+      privateAddresses.append(try listen(on: address, isPrivate: true, tls: tls))
+    }
   }
 
-  private func listen(on address: SocketAddress, tls: TLSContext?) throws {
+  /// - Returns: The address with the port that it has.
+  private func listen(on address: SocketAddress, isPrivate: Bool, tls: TLSContext?) throws -> SocketAddress {
     try Socket.checkFree(address)
     var address = address
     var shared: Int32 = -1  // a Unix socket is one for all loops
     let doors = hosts.map { host in
-      Door(to: host.transport, tls: tls) { [grpc = host.grpc] in grpc.makeConnectionHandler() }
+      Door(to: host.transport, tls: tls) { [grpc = host.grpc] in grpc.makeConnectionHandler(isPrivate: isPrivate) }
     }
     for (index, host) in hosts.enumerated() {
       let socket: Socket
@@ -81,7 +88,7 @@ package final class GRPCServer {
       }
       host.listeners.append(try Listener(socket, doors: doors, own: index))
     }
-    addresses.append(address)
+    return address
   }
 
   /// One of the event loops, counted from 0.
@@ -107,7 +114,7 @@ package final class GRPCServer {
       }
     }
     latch.wait()
-    for case .unix(let path) in configuration.addresses { unlink(path) }
+    for case .unix(let path) in addresses + privateAddresses { unlink(path) }
   }
 
   /// Ends the loops and waits for their threads. Call `drain` first.

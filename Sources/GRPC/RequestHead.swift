@@ -1,7 +1,8 @@
 internal import HTTP2
 internal import Inference
 
-/// Header fields that services look at, where a request has them: most have none, and then nobody searches.
+/// What services look at where a request has it: header fields, and what its connection says. Most have none, and then
+/// nobody searches.
 package struct NotableFields: OptionSet, Sendable {
   package let rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -15,6 +16,10 @@ package struct NotableFields: OptionSet, Sendable {
   package static let requestID = NotableFields(rawValue: 1 << 3)
   /// `x-ms-client-request-id`
   package static let clientRequestID = NotableFields(rawValue: 1 << 4)
+  /// The connection came in by a private address.
+  package static let privateAddress = NotableFields(rawValue: 1 << 5)
+  /// The connection's client has a certificate by which it is known.
+  package static let certificate = NotableFields(rawValue: 1 << 6)
 }
 
 /// The header fields of a request that gRPC itself looks at. Views into the stream's headers.

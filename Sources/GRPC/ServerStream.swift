@@ -28,13 +28,23 @@ package final class ServerStream {
 
   func open(_ method: any StreamMethod) { handler = method.open(self) }
 
+  /// The stream's own; everything about it happens there.
+  package var eventLoop: EventLoop { loop.takeUnretainedValue().eventLoop }
+
   package func metadata(_ name: StaticString) -> UnsafeRawBufferPointer? {
     call?.pointee.stream?.pointee.headers.value(of: name)
   }
 
-
   /// Which of the fields that services ask for the request has.
   package var notable: NotableFields { call?.pointee.notable ?? [] }
+
+  /// Who the caller is by the certificate of its connection; empty: nobody knows. Valid until the caller is gone.
+  package var certificate: UnsafeRawBufferPointer {
+    call?.pointee.certificate ?? UnsafeRawBufferPointer(start: nil, count: 0)
+  }
+
+  /// Whether it came in by one of the server's private addresses.
+  package var isPrivate: Bool { notable.contains(.privateAddress) }
 
   /// Sent with the response headers, if nothing was sent yet.
   package func addInitialMetadata(_ name: String, _ value: String) {

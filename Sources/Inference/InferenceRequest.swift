@@ -23,6 +23,11 @@ package struct InferenceRequest: ~Copyable {
   // Who asks, and how urgently. The bytes are read at the door only.
   /// Value of the `authorization` header; empty: none.
   package var credential = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// The caller's identity by its client certificate, in the text form of a principal; empty: none. Counts where there is no
+  /// credential.
+  package var certificate = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Whether it came from the operator's own network: only then are there endpoints without public network access.
+  package var isPrivate = false
   /// The deployment that must answer, whatever the traffic rule says; empty: none. As `azureml-model-deployment` has it.
   package var pin = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Requests with equal keys go to the same deployment where the endpoint is sticky; empty: none.

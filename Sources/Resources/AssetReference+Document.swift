@@ -14,16 +14,17 @@ extension AssetReference {
 
   /// Reads `azureml:name:version`, `azureml:name@latest`, an asset's path in REST, or a local path.
   internal static func parse(_ text: String, kind: AssetKind, folder: String) throws(Fault) -> AssetReference {
+    let shown = Document.string(text).quoted
     let expected =
       "expected azureml:<name>:<version>, azureml:<name>@latest, the keys of the \(kind.word), or a path"
     if text.hasPrefix("azureml://registries/") {
       throw Fault(
-        message: "'\(text)' is in a registry, and this server has none: register the \(kind.word) here and write "
+        message: "\(shown) is in a registry, and this server has none: register the \(kind.word) here and write "
           + "azureml:<name>:<version>")
     }
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     if parts.count >= 4, parts[parts.count - 4] == kind.rawValue,
-      text.hasPrefix("azureml:") || text.hasPrefix("/") || text.hasPrefix("\(kind.rawValue)/")
+      text.hasPrefix("azureml:") || text.hasPrefix("/subscriptions/") || text.hasPrefix("\(kind.rawValue)/")
     {
       let (name, version) = (String(parts[parts.count - 3]), String(parts[parts.count - 1]))
       switch parts[parts.count - 2] {
@@ -36,10 +37,10 @@ extension AssetReference {
       let halves = text.split(separator: ":", omittingEmptySubsequences: false)
       if halves.count == 2, halves.allSatisfy({ ResourceName.assetFault(in: String($0)) == nil }) && halves[0] != "file"
       {
-        throw Fault(message: "\(expected), got '\(text)'. Did you mean 'azureml:\(text)'?")
+        throw Fault(message: "\(expected), got \(shown). Did you mean 'azureml:\(text)'?")
       }
       guard !text.isEmpty, !text.utf8.contains(0), ["file", nil].contains(LocalPath.scheme(of: text)) else {
-        throw Fault(message: "\(expected), got '\(text)'")
+        throw Fault(message: "\(expected), got \(shown)")
       }
       return .path(LocalPath.absolute(text, in: folder))
     }
@@ -47,13 +48,14 @@ extension AssetReference {
     if let at = reference.lastIndex(of: "@") {
       let (name, label) = (String(reference[..<at]), reference[reference.index(after: at)...])
       guard label == "latest" else {
-        throw Fault(message: "expected the label 'latest', the only one there is, got '\(label)'")
+        throw Fault(message: "expected the label 'latest', the only one there is, got \(Document.string(String(label)).quoted)")
       }
       return try checked(.latest(name: name), name, nil)
     }
     let halves = reference.split(separator: ":", omittingEmptySubsequences: false)
     guard halves.count == 2, !halves[1].isEmpty else {
-      throw Fault(message: "\(expected), got '\(text)'" + (halves.count == 1 ? ". Did you mean '\(text)@latest'?" : ""))
+      let isName = halves.count == 1 && ResourceName.assetFault(in: String(halves[0])) == nil
+      throw Fault(message: "\(expected), got \(shown)" + (isName ? ". Did you mean '\(text)@latest'?" : ""))
     }
     return try checked(
       .version(name: String(halves[0]), version: String(halves[1])), String(halves[0]), String(halves[1]))

@@ -14,7 +14,7 @@ extension AutoscaleSettings.Rule {
         self.trigger = trigger
         Self.checkMetric(trigger.metricName, "condition", fields)
       } else {
-        fields.fault("condition", "expected such as 'CpuUtilizationPercentage > 70 avg 5m', got '\(text)'")
+        fields.fault("condition", "expected such as 'CpuUtilizationPercentage > 70 avg 5m', got \(Document.string(text).quoted)")
       }
     } else if let trigger = fields.object("metric_trigger", Self.trigger) {
       self.trigger = trigger
@@ -27,7 +27,7 @@ extension AutoscaleSettings.Rule {
       if let action = ScaleText.action(text) {
         self.action = action
       } else {
-        fields.fault("scale", "expected such as 'out 2' or 'in 1', got '\(text)'")
+        fields.fault("scale", "expected such as 'out 2' or 'in 1', got \(Document.string(text).quoted)")
       }
       if let cooldown { action.cooldownSeconds = cooldown }
     } else if let action = fields.object("scale_action", Self.action) {

@@ -55,9 +55,15 @@ extension AutoscaleSettings: Resource {
       else {
         return fields.fault(
           "target_resource_id", rest: "targetResourceUri",
-          "expected the path of a deployment, …/onlineEndpoints/<endpoint>/deployments/<deployment>, got '\(target)'")
+          "expected the path of a deployment, …/onlineEndpoints/<endpoint>/deployments/<deployment>, got "
+            + Document.string(target).quoted)
       }
       (endpointName, deploymentName) = (parts[parts.count - 3], parts[parts.count - 1])
+      for name in [endpointName, deploymentName] {
+        if let fault = ResourceName.fault(in: name) {
+          fields.fault("target_resource_id", rest: "targetResourceUri", fault)
+        }
+      }
     } else if fields.form == .rest, fields.context.names.count >= 2 {
       (endpointName, deploymentName) = (fields.context.names[0], fields.context.names[1])
     }

@@ -53,6 +53,9 @@ extension EnvironmentVersion: Resource {
     if condaFile != nil && build != nil {
       fields.fault("conda_file", "expected it beside an image, got it beside build")
     }
+    if condaFile != nil {
+      fields.warn("conda_file", "has no effect: this server installs no packages; the model runs on the server's own backends")
+    }
     if operatingSystem == .windows {
       fields.warn("os_type", "has no effect: deployments run on this server's own system, which is Linux")
     }

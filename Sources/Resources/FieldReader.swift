@@ -273,7 +273,7 @@ extension FieldReader {
   internal func localPath(_ key: String, rest: String? = nil) -> String? {
     guard let path = string(key, rest: rest) else { return nil }
     guard !path.isEmpty, !path.utf8.contains(0) else {
-      fault(key, rest: rest, "expected a path, got '\(path)'")
+      fault(key, rest: rest, "expected a path, got \(Document.string(path).quoted)")
       return nil
     }
     return LocalPath.absolute(path, in: context.folder)
@@ -283,7 +283,7 @@ extension FieldReader {
   internal func pathWithin(_ folder: String, _ key: String, rest: String? = nil) -> String? {
     guard let path = string(key, rest: rest) else { return nil }
     guard LocalPath.staysWithin(path) else {
-      fault(key, rest: rest, "expected a path relative to \(folder) that stays in it, got '\(path)'")
+      fault(key, rest: rest, "expected a path relative to \(folder) that stays in it, got \(Document.string(path).quoted)")
       return nil
     }
     return path

@@ -41,7 +41,7 @@ extension ModelVersion: Resource {
     case .some(let scheme):
       fields.fault(
         "path", rest: "modelUri",
-        "'\(written)' is not on this machine, and this server does not fetch \(scheme): download it and give the local "
+        "\(Document.string(written).quoted) is not on this machine, and this server does not fetch \(scheme.prefix(16)): download it and give the local "
           + "path"
       )
     }

@@ -87,6 +87,22 @@ extension OnlineDeployment: Resource {
       fields.warn(
         "private_network_connection", "has no effect: there are no private endpoints here; see public_network_access")
     }
+    if !environmentVariables.isEmpty {
+      fields.warn(
+        "environment_variables", "has no effect: this server starts no process for a deployment that could read them")
+    }
+    if startupProbe != nil {
+      fields.warn("startup_probe", "has no effect: an instance that is loaded and warmed up has started; see readiness_probe")
+    }
+    if egressPublicNetworkAccess == .disabled {
+      fields.warn(
+        "egress_public_network_access", "has no effect: a deployment runs no code of its own that could call out")
+    }
+    if resources != nil {
+      fields.warn(
+        "resources", rest: "containerResourceRequirements",
+        "has no effect: this server runs no containers; instance_type says what an instance is given")
+    }
     if case .targetUtilization = scaleSettings, instanceCount != nil {
       fields.context.note(
         .warning,

@@ -4,6 +4,7 @@ extension OnlineEndpoint: Resource {
   package init(reading fields: FieldReader) {
     self.init(name: fields.name("name", fromURL: 0))
     fields.ignoreReadOnly("scoring_uri", "openapi_uri")
+    if fields.form == .rest { fields.ignore("sku") }
     tags = fields.strings("tags")
     identity = fields.identity()
     if fields.form == .cli {

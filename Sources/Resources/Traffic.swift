@@ -15,14 +15,25 @@ package enum Traffic {
       let halves = pair.split(separator: "=", omittingEmptySubsequences: false)
       guard halves.count == 2, let percent = Int(halves[1]), !halves[0].isEmpty else {
         throw ResourceError([
-          Finding(.error, at: option, "expected deployment=percent as in \"blue=90 green=10\", got '\(pair)'")
+          Finding(.error, at: option, "expected deployment=percent as in \"blue=90 green=10\", got \(shown(pair))")
         ])
       }
       guard percents.updateValue(percent, forKey: String(halves[0])) == nil else {
-        throw ResourceError([Finding(.error, at: option, "the deployment '\(halves[0])' is given twice")])
+        throw ResourceError([Finding(.error, at: option, "the deployment \(shown(halves[0])) is given twice")])
       }
     }
+    var faults = percents.keys.sorted().compactMap { name in
+      ResourceName.fault(in: name).map { Finding(.error, at: option, $0) }
+    }
+    if let fault = fault(inCount: percents.count) { faults = [Finding(.error, at: option, fault)] }
+    guard faults.isEmpty else { throw ResourceError(faults) }
     return percents
+  }
+
+  private static func shown(_ text: Substring) -> String { Document.string(String(text)).quoted }
+
+  internal static func fault(inCount count: Int) -> String? {
+    count <= maxDeployments ? nil : "expected at most \(maxDeployments) deployments, got \(count)"
   }
 
   /// What is wrong with a split; `nil` if nothing is.
@@ -57,12 +68,12 @@ extension FieldReader {
     guard let value = value(key) else { return nil }
     if let text = value.string {
       do throws(ResourceError) { return try Traffic.percents(parsing: text, of: key) } catch {
-        fault(key, error.errors[0].message)
+        for finding in error.errors { fault(key, finding.message) }
         return nil
       }
     }
-    guard value.object?.count ?? 0 <= Traffic.maxDeployments else {
-      fault(key, "expected at most \(Traffic.maxDeployments) deployments, got \(value.object?.count ?? 0)")
+    if let fault = Traffic.fault(inCount: value.object?.count ?? 0) {
+      self.fault(key, fault)
       return nil
     }
     var percents: [String: Int] = [:]

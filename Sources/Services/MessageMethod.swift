@@ -15,6 +15,27 @@ func messageMethod<Request: WireMessage, Response: WireMessage>(
   }
 }
 
+/// The same for one whose answer depends on how the call came in.
+func messageMethod<Request: WireMessage, Response: WireMessage>(
+  _ body: @escaping (Request, UnaryCall) throws(InferenceError) -> Response
+) -> MessageMethod {
+  MessageMethod { call throws(InferenceError) in try body(try Request(decoding: call.message), call).encoded() }
+}
+
+final class MessageMethod: UnaryMethod {
+  private let body: (UnaryCall) throws(InferenceError) -> [UInt8]
+
+  init(_ body: @escaping (UnaryCall) throws(InferenceError) -> [UInt8]) { self.body = body }
+
+  func handle(_ call: UnaryCall) {
+    do throws(InferenceError) {
+      call.reply(try body(call))
+    } catch {
+      call.fail(GRPCStatus(error))
+    }
+  }
+}
+
 /// A unary RPC between two plain messages that is answered later, from any thread.
 func deferredMessageMethod<Request: WireMessage, Response: WireMessage>(
   _ body: @escaping (Request, _ answer: @escaping @Sendable (Result<Response, InferenceError>) -> Void) -> Void

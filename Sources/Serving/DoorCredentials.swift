@@ -35,72 +35,100 @@ extension ServingDoor {
   /// Whether a caller may look at an endpoint that it scores, or at a repository's model: its metadata, say. Nothing is
   /// admitted.
   ///
-  /// - Returns: nil if it may.
+  /// - Parameters:
+  ///   - certificate: Who the caller is by its client certificate; empty: nobody knows.
+  ///   - isPrivate: Whether the caller comes from the operator's own network.
+  /// - Returns: nil if it may, or if there is no such endpoint and it may learn that.
   package func checkAccess(
-    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer
+    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer,
+    certificate: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), isPrivate: Bool = false
   ) -> Submission? {
     if board.generation != generation { refresh() }
-    guard let access = access(to: endpoint) else { return nil }
-    return decision(authorization, access).submission
+    if let access = access(to: endpoint, isPrivate: isPrivate),
+      let closed = decision(authorization, certificate, access).submission
+    {
+      return closed
+    }
+    return isHidden(index(of: endpoint), isPrivate: isPrivate) ? .refused(RoutingTable.unknown(endpoint)) : nil
   }
 
-  /// Whether anybody may know of an endpoint: one of the repository's, or an open one.
-  package func isOpen(_ endpoint: UnsafeRawBufferPointer) -> Bool {
+  /// Whether anybody may know of an endpoint: one of the repository's, or an open one that such a caller finds.
+  package func isOpen(_ endpoint: String, isPrivate: Bool = false) -> Bool {
     if board.generation != generation { refresh() }
-    return access(to: endpoint).map { $0.mode == .open } ?? true
-  }
-
-  /// The same for a name in everyday form.
-  package func isOpen(_ endpoint: String) -> Bool {
     var endpoint = endpoint
-    return endpoint.withUTF8 { isOpen(UnsafeRawBufferPointer($0)) }
+    return endpoint.withUTF8 { endpoint in
+      let endpoint = UnsafeRawBufferPointer(endpoint)
+      if isHidden(index(of: endpoint), isPrivate: isPrivate) { return false }
+      return access(to: endpoint, isPrivate: isPrivate).map { $0.mode == .open } ?? true
+    }
   }
 
   /// What must be verified after `.needsVerification`.
   package func verificationNeed(
-    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer
+    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer,
+    certificate: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), isPrivate: Bool = false
   ) -> VerificationNeed? {
-    guard let access = access(to: endpoint) else { return nil }
-    let index = routing._withUnsafeGuaranteedRef { $0.index(of: endpoint) }
+    guard let access = access(to: endpoint, isPrivate: isPrivate) else { return nil }
+    let index = index(of: endpoint)
+    let isThere = index >= 0 && !isHidden(index, isPrivate: isPrivate)
     return VerificationNeed(
-      credential: PresentedCredential(authorization: Array(authorization)),
-      endpoint: index < 0 ? "" : snapshot.routing.routes[index].name, access: access)
+      credential: PresentedCredential(
+        authorization: Array(authorization), certificate: authorization.isEmpty ? Array(certificate) : []),
+      endpoint: isThere ? snapshot.routing.routes[index].name : "", access: access)
   }
 
   /// Keeps what verification found, for the next request.
   package func remember(_ verdict: CredentialVerdict, for need: VerificationNeed) {
     guard let credentials else { return }
-    need.credential.authorization.withUnsafeBytes {
-      credentials.cache.remember(verdict, authorization: $0, access: need.access, at: credentials.now())
+    need.credential.authorization.withUnsafeBytes { authorization in
+      need.credential.certificate.withUnsafeBytes { certificate in
+        credentials.cache.remember(
+          verdict, authorization: authorization, certificate: certificate, access: need.access, at: credentials.now())
+      }
     }
   }
 
   /// - Returns: nil if the caller may score.
   func checkAccess(of request: RequestPointer, to policy: EndpointPolicy) -> Submission? {
+    if policy.isPrivate, !request.pointee.isPrivate { return refuseUnknown(request) }
     if policy.access.mode == .open { return nil }
-    let decision = decision(request.pointee.credential, policy.access)
+    let decision = decision(request.pointee.credential, request.pointee.certificate, policy.access)
     if case .allowed(let caller) = decision { request.pointee.caller = caller }
     return decision.submission
   }
 
   func refuseUnknown(_ request: RequestPointer) -> Submission {
-    if let access = snapshot.unknownAccess, let closed = decision(request.pointee.credential, access).submission {
+    if let access = snapshot.unknownAccess,
+      let closed = decision(request.pointee.credential, request.pointee.certificate, access).submission
+    {
       return closed
     }
     return .refused(RoutingTable.unknown(request.pointee.modelName))
   }
 
-  private func access(to endpoint: UnsafeRawBufferPointer) -> EndpointAccess? {
-    let index = routing._withUnsafeGuaranteedRef { $0.index(of: endpoint) }
-    guard index >= 0 else { return snapshot.unknownAccess }
+  /// -1: there is no such endpoint.
+  private func index(of endpoint: UnsafeRawBufferPointer) -> Int {
+    routing._withUnsafeGuaranteedRef { $0.index(of: endpoint) }
+  }
+
+  /// Whether an endpoint is there, but not for a caller from outside the operator's network.
+  private func isHidden(_ index: Int, isPrivate: Bool) -> Bool {
+    guard index >= 0, !isPrivate else { return false }
+    return endpoints[index]?._withUnsafeGuaranteedRef { $0.isPrivate } ?? false
+  }
+
+  private func access(to endpoint: UnsafeRawBufferPointer, isPrivate: Bool) -> EndpointAccess? {
+    let index = index(of: endpoint)
+    guard index >= 0, !isHidden(index, isPrivate: isPrivate) else { return snapshot.unknownAccess }
     return endpoints[index]?._withUnsafeGuaranteedRef { $0.access }
   }
 
   private func decision(
-    _ authorization: UnsafeRawBufferPointer, _ access: borrowing EndpointAccess
+    _ authorization: UnsafeRawBufferPointer, _ certificate: UnsafeRawBufferPointer, _ access: borrowing EndpointAccess
   ) -> CredentialDecision {
     guard let credentials else { return .refused(.unverifiable) }
-    return credentials.cache.decision(authorization: authorization, access: access, at: credentials.now())
+    return credentials.cache.decision(
+      authorization: authorization, certificate: certificate, access: access, at: credentials.now())
   }
 }
 

@@ -12,6 +12,8 @@ package final class EndpointPolicy: Sendable {
   package let requestTimeout: Duration
   /// Kept by the control plane over changes of everything else.
   package let limiter: RequestLimiter?
+  /// Whether only requests from the operator's own network find it: to others there is no such endpoint.
+  package let isPrivate: Bool
   /// Whether answers say which deployment gave them.
   package let saysDeployment: Bool
   /// Whether answers to mirrored requests are compared with the shadow's.
@@ -19,13 +21,14 @@ package final class EndpointPolicy: Sendable {
   let timeoutNanoseconds: UInt64
 
   package init(
-    name: String, access: EndpointAccess, requestTimeout: Duration = .zero, limiter: RequestLimiter? = nil, saysDeployment: Bool = true,
-    comparesMirror: Bool = false
+    name: String, access: EndpointAccess, requestTimeout: Duration = .zero, limiter: RequestLimiter? = nil,
+    isPrivate: Bool = false, saysDeployment: Bool = true, comparesMirror: Bool = false
   ) {
     self.name = name
     self.access = access
     self.requestTimeout = requestTimeout
     self.limiter = limiter
+    self.isPrivate = isPrivate
     self.saysDeployment = saysDeployment
     self.comparesMirror = comparesMirror
     timeoutNanoseconds = requestTimeout > .zero ? requestTimeout.wholeNanoseconds : .max

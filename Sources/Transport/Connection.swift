@@ -50,6 +50,9 @@ package final class Connection: EventSource {
   /// Connection window kept back while `heldBytes` is over the limit.
   @exclusivity(unchecked) private var withheldWindow = 0
 
+  /// Who the peer is, as the handler made out; empty: nobody knows. Stays where it is as long as the connection lives.
+  @exclusivity(unchecked) package private(set) var peerIdentity = UnsafeRawBufferPointer(start: nil, count: 0)
+
   /// A peer that is gone is an error to handle, not a signal.
   static let noSignal = Int32(MSG_NOSIGNAL)
 
@@ -73,6 +76,7 @@ package final class Connection: EventSource {
   deinit {
     transport.loop.timers.disarm(timer)
     timer.deallocate()
+    peerIdentity.deallocate()
   }
 
   func register(for readiness: Readiness) throws(SystemError) {
@@ -84,6 +88,17 @@ package final class Connection: EventSource {
 
   /// Whether its TLS session was taken up from an earlier connection.
   package var wasResumed: Bool { tls?.wasResumed ?? false }
+
+  /// The peer's certificate, if it has shown one. To be asked once the connection is open.
+  package var peerCertificate: PeerCertificate? { tls?.peerCertificate }
+
+  /// Keeps what the handler made out of the peer's certificate. Once.
+  package func identifyPeer(as name: String) {
+    precondition(peerIdentity.count == 0, "A peer was identified twice. This is a bug.")
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: name.utf8.count, alignment: 1)
+    bytes.copyBytes(from: name.utf8)
+    peerIdentity = UnsafeRawBufferPointer(bytes)
+  }
 
   // MARK: In
 

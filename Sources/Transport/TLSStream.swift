@@ -90,6 +90,15 @@ package final class TLSStream {
     return name[0] == UInt8(ascii: "h") && name[1] == UInt8(ascii: "2")
   }
 
+  /// The peer's certificate, if it has shown one and that is good. Meaningful after the handshake; with a session that was
+  /// taken up again it is the one of then.
+  package var peerCertificate: PeerCertificate? {
+    guard let certificate = SSL_get0_peer_certificate(ssl), SSL_get_verify_result(ssl) == Int(X509_V_OK) else {
+      return nil
+    }
+    return PeerCertificate(certificate)
+  }
+
   package func read(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
     ERR_clear_error()
     let count = SSL_read(ssl, buffer.baseAddress, Int32(clamping: buffer.count))

@@ -10,7 +10,7 @@ import Transport
 /// A gRPC server in this process, on a Unix socket of its own.
 ///
 /// `/t.T/Echo` answers with its message, `/t.T/Metadata` with what the client sent as `x-test` in headers and trailers,
-/// `/t.T/Fail` with a status, `/t.T/Big` with as many KiB as its message has bytes; `/t.T/Park` keeps the call until
+/// `/t.T/Peer` with who the client is by its certificate and how it came in, `/t.T/Fail` with a status, `/t.T/Big` with as many KiB as its message has bytes; `/t.T/Park` keeps the call until
 /// `letGo`; `/t.T/Stream` gives each message back, `/t.T/Flood` answers one message with as many of 64 KiB.
 final class TestServer {
   let server: GRPCServer
@@ -34,6 +34,8 @@ final class TestServer {
       })
       table.add("t.T", "Big", FunctionMethod { [UInt8](repeating: 5, count: $0.count << 10) })
       table.add("t.T", "Metadata", .unary(MetadataMethod()))
+      table.add("t.T", "Peer", .unary(PeerMethod()))
+      table.add("t.T", "PeerStream", .stream(PeerStream()))
       table.add("t.T", "Park", .unary(park))
       table.add("t.T", "Stream", .stream(streams))
       table.add("t.T", "Flood", .stream(Flood()))
@@ -57,6 +59,33 @@ private final class MetadataMethod: UnaryMethod {
     call.addInitialMetadata("x-first", given)
     call.addTrailingMetadata("x-last", given)
     call.reply(Array(timeout.utf8))
+  }
+}
+
+private final class PeerMethod: UnaryMethod {
+  func handle(_ call: UnaryCall) { call.reply(peer(call.certificate, isPrivate: call.isPrivate)) }
+}
+
+private func peer(_ certificate: UnsafeRawBufferPointer, isPrivate: Bool) -> [UInt8] {
+  Array(certificate) + Array(isPrivate ? " private".utf8 : " public".utf8)
+}
+
+/// Says on a stream what `Peer` says.
+private final class PeerStream: StreamMethod {
+  func open(_ stream: ServerStream) -> any StreamHandler { Handler(stream) }
+
+  final class Handler: StreamHandler {
+    let stream: ServerStream
+
+    init(_ stream: ServerStream) { self.stream = stream }
+
+    func receive(_ message: MessageBuffer) {
+      stream.recycle(message)
+      stream.send(peer(stream.certificate, isPrivate: stream.isPrivate))
+    }
+
+    func receiveEnd() { stream.finish() }
+    func cancelled() {}
   }
 }
 

@@ -52,6 +52,12 @@ def test_every_command_in_a_block_of_shell_exists(document):
             assert set(re.findall(r"--[\w-]+", rest)) <= options_of(command)
 
 
+def test_every_test_that_the_comparison_names_is_there():
+    named = set(re.findall(r"`(\w+/[\w/]+\.(?:swift|py))`", (ROOT / "docs/azure-ml.md").read_text()))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / "Tests" / name).exists()] == []
+
+
 def test_every_module_is_in_the_architecture():
     text = (ROOT / "docs/architecture.md").read_text()
     for folder in (ROOT / "Sources").iterdir():

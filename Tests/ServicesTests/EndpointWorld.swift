@@ -51,7 +51,9 @@ final class EndpointWorld {
     state.finishStarting()
     let path = "/tmp/apus-services-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
     let (board, admission) = (board, admission)
-    server = try GRPCServer(GRPCServer.Configuration(addresses: [.unix(path: path)], loopCount: 1)) { loop in
+    var configuration = GRPCServer.Configuration(addresses: [.unix(path: path)], loopCount: 1)
+    configuration.privateAddresses = [.unix(path: path + "-private")]
+    server = try GRPCServer(configuration) { loop in
       let door = ServingDoor(
         board: board, admission: admission, credentials: DoorCredentials(cache: CredentialCache(seed: .random())))
       return try Services(on: loop, door: door, state: state, verification: verification).methods
@@ -76,7 +78,9 @@ final class EndpointWorld {
       name: "m", version: name, pool: pool, signature: model.signature, configuration: configuration, labels: [nil])
   }
 
-  func connect() throws -> Caller { Caller(try TestClient(server.addresses[0])) }
+  func connect(isPrivate: Bool = false) throws -> Caller {
+    Caller(try TestClient((isPrivate ? server.privateAddresses : server.addresses)[0]))
+  }
 
   /// Ends everything; every request must have been answered.
   func end() async {

@@ -446,16 +446,25 @@ extension ControlPlane {
 }
 
 extension ControlPlane {
-  /// Who sent an `authorization` header: by a principal's secret, or by a token of an issuer that the server trusts. Nil for
-  /// nobody it knows. A private server knows everybody as its owner.
-  package func authenticate(authorization: String?) async -> Principal? {
+  /// Who sent an `authorization` header: by a principal's secret, or by a token of an issuer that the server trusts; without
+  /// one, who the caller is by its client certificate. Nil for nobody it knows. A private server knows everybody as its
+  /// owner.
+  ///
+  /// - Parameter certificate: In the text form of a principal; empty: the caller has shown none.
+  package func authenticate(authorization: String?, certificate: String = "") async -> Principal? {
     if options.trustsEveryone { return ControlPlane.localOwner }
-    guard let authorization, authorization.utf8.count <= ControlPlane.maxAuthorizationBytes else { return nil }
+    guard let authorization else { return ControlPlane.principal(certificate: certificate) }
+    guard authorization.utf8.count <= ControlPlane.maxAuthorizationBytes else { return nil }
     let parts = authorization.split(separator: " ", maxSplits: 1)
     guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
     let token = String(parts[1])
     if PrincipalSecret.id(of: token) != nil { return await principal(withSecret: token) }
     return await tokens.principal(token)
+  }
+
+  private static func principal(certificate: String) -> Principal? {
+    guard let id = try? PrincipalID(parsing: certificate), id.source == .certificate else { return nil }
+    return Principal(id, kind: .servicePrincipal)
   }
 
   private static let maxAuthorizationBytes = 16_384

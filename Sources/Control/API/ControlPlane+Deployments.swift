@@ -3,6 +3,7 @@ internal import Documents
 internal import Resources
 internal import Rollouts
 internal import Stores
+internal import Telemetry
 
 /// `onlineEndpoints/{endpoint}/deployments` and one of them.
 extension ControlPlane {

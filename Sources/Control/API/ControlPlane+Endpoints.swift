@@ -62,6 +62,9 @@ extension ControlPlane {
   private func write(
     _ wanted: OnlineEndpoint, over existing: EndpointRecord?, _ request: ControlRequest, in store: any CatalogWriter
   ) throws -> EndpointRecord {
+    // What the server adds to the bag when it shows an endpoint is not the endpoint's own.
+    var wanted = wanted
+    for key in ControlPlane.shownProperties { wanted.properties[key] = nil }
     var record = existing ?? EndpointRecord(endpoint: wanted, state: .succeeded)
     if let existing {
       guard existing.state != .deleting else {
@@ -231,6 +234,8 @@ extension ControlPlane {
   }
 
   // MARK: - The form of the answer
+
+  private static let shownProperties = ["AzureAsyncOperationUri", "azureml.onlineendpointid"]
 
   internal func rendered(_ record: EndpointRecord, _ request: ControlRequest) -> Document {
     let name = record.endpoint.name

@@ -22,6 +22,7 @@ extension ControlPlane {
     await writeUnwritten()
     await tickRollouts(at: now)
     await tickScaling(at: now)
+    await tickIdle(at: now)
   }
 
   /// An hour.

@@ -186,6 +186,8 @@ package struct ControlPlaneOptions: Sendable {
   package var maxInstancesPerDeployment = 50
   /// Ended operations that are kept to be asked about.
   package var maxOperations = 2000
+  /// What the models may use of memory together before those that load on demand leave; nil: no limit.
+  package var modelMemoryBytes: UInt64?
   /// A private server on this machine: whoever reaches it is its owner.
   package var trustsEveryone = false
 

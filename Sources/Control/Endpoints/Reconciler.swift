@@ -227,7 +227,8 @@ package final class Reconciler: Sendable {
     compute.apply(record, to: &file.configuration)
     let serving = try loader.start(
       file, endpoint: record.deployment.endpointName, deployment: record.deployment.name,
-      limits: poolLimits(of: record.deployment), log: { lines.append($0) })
+      limits: poolLimits(of: record.deployment), reloads: record.deployment.extensions.loadsOnDemand,
+      log: { lines.append($0) })
     progress(80, "waiting for readiness")
     return serving
   }
@@ -273,6 +274,14 @@ package final class Reconciler: Sendable {
     state.withLock { $0.endpoints[name.endpoint]?.deployments[name.deployment] }
   }
 
+  internal func allServed() -> [(name: DeploymentName, served: Served)] {
+    state.withLock { state in
+      state.endpoints.flatMap { endpoint, actual in
+        actual.deployments.map { (DeploymentName(endpoint: endpoint, deployment: $0.key), $0.value) }
+      }
+    }
+  }
+
   package func log(of name: DeploymentName) -> DeploymentLog {
     state.withLock { state in
       if let log = state.logs[name] { return log }
@@ -315,7 +324,9 @@ package final class Reconciler: Sendable {
         EndpointRoutes(
           name: name, deployments: routes, traffic: .split(percents: endpoint.record.endpoint.traffic),
           mirror: mirror(of: endpoint), isSticky: endpoint.record.endpoint.extensions.isSticky))
-      part.policies[name] = EndpointPolicy(name: name, access: endpoint.access, limiter: endpoint.limiter, comparesMirror: true)
+      part.policies[name] = EndpointPolicy(
+        name: name, access: endpoint.access, limiter: endpoint.limiter,
+        isPrivate: endpoint.record.endpoint.publicNetworkAccess == .disabled, comparesMirror: true)
     }
     return part
   }

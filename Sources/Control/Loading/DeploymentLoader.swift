@@ -26,6 +26,8 @@ internal struct ModelFile: Sendable {
   var configuration: ModelConfiguration
   /// Labels by output name.
   var labels: [String: LabelList]
+
+  func load() throws(InferenceError) -> any LoadedModel { try backend.load(path: path, configuration: configuration) }
 }
 
 /// A version that is loaded, and the files that it may go on reading.
@@ -154,14 +156,16 @@ package struct DeploymentLoader: Sendable {
   }
 
   /// Loads a file and starts a pool for it. Blocks until its instances are made and warm.
+  ///
+  /// - Parameter reloads: Whether the pool may let go of the model and load it again.
   internal func start(
-    _ file: ModelFile, endpoint: String, deployment: String, limits: PoolLimits,
+    _ file: ModelFile, endpoint: String, deployment: String, limits: PoolLimits, reloads: Bool = false,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(InferenceError) -> ServingDeployment {
     guard try Files.kind(file.path) != nil else {
       throw .invalidArgument("there is no file '\(file.path)', which backend '\(file.backend.name)' would load")
     }
-    let model = try file.backend.load(path: file.path, configuration: file.configuration)
+    let model = try file.load()
     var configuration = try completion.complete(file.configuration, for: model.signature)
     let instanceCount = ModelPool.instanceCount(of: configuration, for: model)
     guard instanceCount <= ModelPool.instanceLimit else {
@@ -172,9 +176,11 @@ package struct DeploymentLoader: Sendable {
     configuration.platform = file.backend.platform
     let signature = ConfigurationCompletion.signature(of: configuration)
     let ownLog = self.log
+    var reload: (@Sendable () throws(InferenceError) -> any LoadedModel)?
+    if reloads { reload = { () throws(InferenceError) in try file.load() } }
     let pool = ModelPool(
       name: endpoint, version: deployment, configuration: configuration, model: model, limits: limits,
-      warmsUp: warmsUp,
+      warmsUp: warmsUp, reload: reload,
       log: { line in
         ownLog.warning(line)
         log(line)

@@ -17,12 +17,14 @@ package struct ControlRoutes: Sendable {
   private static let provider = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices"
 
   private let plane: ControlPlane
-  /// What scoring addresses begin with; nil: what the caller has reached.
+  /// What scoring addresses begin with; nil: the host that the caller has reached, at `scoringPort`.
   private let scoringAddress: String?
+  private let scoringPort: @Sendable () -> Int?
 
-  package init(_ plane: ControlPlane, scoringAddress: String?) {
+  package init(_ plane: ControlPlane, scoringAddress: String?, scoringPort: @escaping @Sendable () -> Int?) {
     self.plane = plane
     self.scoringAddress = scoringAddress
+    self.scoringPort = scoringPort
   }
 
   /// Adds the control plane to what a gateway serves on its control listeners.
@@ -88,8 +90,8 @@ package struct ControlRoutes: Sendable {
     return ControlRequest(
       method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
-      principal: await plane.authenticate(authorization: call.header(.authorization)), baseAddress: base,
-      scoringAddress: scoringAddress ?? base)
+      principal: await plane.authenticate(authorization: call.header(.authorization), certificate: call.certificate),
+      baseAddress: base, scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
   }
 
   private static func bytes(of call: GatewayCall, limit: Int) async throws -> [UInt8] {
@@ -232,6 +234,16 @@ extension GatewayCall {
   /// What the caller has reached: `https://apus.example:8443`.
   fileprivate var baseAddress: String {
     "\(head.scheme ?? "http")://\(head.authority ?? header(.host) ?? "localhost")"
+  }
+
+  /// The same host at another port; nil without one.
+  fileprivate func address(port: Int?) -> String? {
+    guard let port else { return nil }
+    let authority = head.authority ?? header(.host) ?? "localhost"
+    // What follows the last colon is a port, unless it is within the brackets of an IPv6 address.
+    let end = authority.lastIndex(of: ":").flatMap { authority[$0...].contains("]") ? nil : $0 } ?? authority.endIndex
+    let host = authority[..<end].isEmpty ? "localhost" : authority[..<end]
+    return "\(head.scheme ?? "http")://\(host):\(port)"
   }
 
   fileprivate var allQueryValues: [String: String] {

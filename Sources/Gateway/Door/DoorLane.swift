@@ -83,26 +83,35 @@ final class DoorLane: @unchecked Sendable {
       Unmanaged.passUnretained(request).release()
       request.resume(
         .needsVerification(
-          door.verificationNeed(request.pointer.pointee.modelName, authorization: request.pointer.pointee.credential)))
+          door.verificationNeed(
+            request.pointer.pointee.modelName, authorization: request.pointer.pointee.credential,
+            certificate: request.pointer.pointee.certificate, isPrivate: request.pointer.pointee.isPrivate)))
     }
   }
 
   /// Whether a caller may look at an endpoint; nil if it may.
-  func checkAccess(_ endpoint: String, authorization: String) async -> Submission? {
+  func checkAccess(
+    _ endpoint: String, authorization: String, certificate: String, isPrivate: Bool
+  ) async -> Submission? {
     guard state.withLock({ !$0.isStopping }) else { return .refused(.unavailable("the server is stopping")) }
     return await withCheckedContinuation { continuation in
       loop.execute { [self] in
-        var (endpoint, authorization) = (endpoint, authorization)
-        let closed: Submission? = endpoint.withUTF8 { endpoint in
-          authorization.withUTF8 { authorization in
-            let endpoint = UnsafeRawBufferPointer(endpoint)
-            let authorization = UnsafeRawBufferPointer(authorization)
-            switch door.checkAccess(endpoint, authorization: authorization) {
-            case nil, .accepted: return nil
-            case .refused(let error): return .refused(error)
-            case .needsVerification:
-              return .needsVerification(door.verificationNeed(endpoint, authorization: authorization))
-            }
+        // One text after the other in one piece of memory.
+        let bytes = Array(endpoint.utf8) + Array(authorization.utf8) + Array(certificate.utf8)
+        let closed = bytes.withUnsafeBytes { bytes -> Submission? in
+          let endpoint = UnsafeRawBufferPointer(rebasing: bytes.prefix(endpoint.utf8.count))
+          let certificate = UnsafeRawBufferPointer(rebasing: bytes.suffix(certificate.utf8.count))
+          let authorization = UnsafeRawBufferPointer(
+            rebasing: bytes.dropFirst(endpoint.count).dropLast(certificate.count))
+          switch door.checkAccess(
+            endpoint, authorization: authorization, certificate: certificate, isPrivate: isPrivate)
+          {
+          case nil, .accepted: return nil
+          case .refused(let error): return .refused(error)
+          case .needsVerification:
+            return .needsVerification(
+              door.verificationNeed(
+                endpoint, authorization: authorization, certificate: certificate, isPrivate: isPrivate))
           }
         }
         continuation.resume(returning: closed)

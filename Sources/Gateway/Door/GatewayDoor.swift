@@ -100,12 +100,18 @@ package final class GatewayDoor: Sendable {
 
   /// Whether a caller may look at an endpoint that it scores, or at a repository's model.
   ///
-  /// - Parameter authorization: Value of the header; empty where there is none.
+  /// - Parameters:
+  ///   - authorization: Value of the header; empty where there is none.
+  ///   - certificate: Who the caller is by its client certificate; empty: nobody knows.
+  ///   - isPrivate: Whether the caller comes from the operator's own network.
   /// - Throws: `.unauthenticated` or `.permissionDenied`, which never say whether the endpoint exists; `.unavailable` if
   ///   the credential can't be verified now.
-  package func checkAccess(_ endpoint: String, authorization: String) async throws(InferenceError) {
+  package func checkAccess(
+    _ endpoint: String, authorization: String, certificate: String, isPrivate: Bool
+  ) async throws(InferenceError) {
     for _ in 0..<Self.maxVerifications {
-      switch await lanes[0].checkAccess(endpoint, authorization: authorization) {
+      switch await lanes[0].checkAccess(
+        endpoint, authorization: authorization, certificate: certificate, isPrivate: isPrivate) {
       case nil, .answered: return
       case .refused(let error): throw error
       case .needsVerification(let need):

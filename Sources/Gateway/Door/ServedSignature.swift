@@ -21,9 +21,14 @@ extension ServingBoard {
 
   /// Whether nobody has to say who asks for an endpoint: it is a repository's model, or open, or it is not there and
   /// anybody may be told so.
-  package func isOpen(_ endpoint: String) -> Bool {
+  ///
+  /// - Parameter isPrivate: Whether the caller comes from the operator's own network.
+  package func isOpen(_ endpoint: String, isPrivate: Bool) -> Bool {
     let snapshot = read().snapshot
-    if let policy = snapshot.policies[endpoint] { return policy.access.mode == .open }
+    if let policy = snapshot.policies[endpoint] {
+      if policy.isPrivate, !isPrivate { return snapshot.unknownAccess == nil }
+      return policy.access.mode == .open
+    }
     if snapshot.unknownAccess == nil { return true }
     var endpoint = endpoint
     return endpoint.withUTF8 { snapshot.routing.index(of: UnsafeRawBufferPointer($0)) >= 0 }

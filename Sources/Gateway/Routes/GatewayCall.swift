@@ -23,6 +23,13 @@ package struct GatewayCall: Sendable {
 
   package var method: HTTPRequest.Method { head.method }
 
+  /// Who the client is by its certificate, in the text form of a principal; empty: nobody knows. A page in a browser is not
+  /// whom the browser's certificate names: the browser would show it for the page of anybody.
+  package var certificate: String { header(.origin) == nil ? watch?.certificate ?? "" : "" }
+
+  /// Whether it came in by an address of the operator's own network.
+  package var isPrivate: Bool { planes.contains(.privateData) }
+
   package func header(_ name: HTTPField.Name) -> String? { head.headerFields[name] }
 
   package func parameter(_ name: String) -> String { parameters[name] ?? "" }

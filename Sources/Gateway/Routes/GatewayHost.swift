@@ -12,8 +12,6 @@ package struct GatewayHost: Sendable {
   package var isLive: @Sendable () -> Bool = { true }
   /// Whether everything that is to be served is.
   package var isReady: @Sendable () -> Bool = { true }
-  /// Whether a listener of these planes may serve an endpoint. One that it may not is not there.
-  package var serves: @Sendable (_ endpoint: String, _ planes: Set<GatewayListener.Plane>) -> Bool = { _, _ in true }
   /// An error as it is told while the first models still load.
   package var whileStarting: @Sendable (InferenceError) -> InferenceError = { $0 }
 
@@ -21,6 +19,11 @@ package struct GatewayHost: Sendable {
     self.door = door
     self.board = board
     self.version = version
+  }
+
+  /// Whether a listener of these planes may serve an endpoint. One that it may not is not there.
+  package func serves(_ endpoint: String, _ planes: Set<GatewayListener.Plane>) -> Bool {
+    planes.contains(.privateData) || board.read().snapshot.policies[endpoint]?.isPrivate != true
   }
 }
 

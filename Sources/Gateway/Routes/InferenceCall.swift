@@ -21,6 +21,9 @@ struct InferenceCall: Sendable {
     pointer.pointee.modelName = try request.copy(endpoint)
     pointer.pointee.modelVersion = try request.copy(version)
     if let credential = call.header(.authorization) { pointer.pointee.credential = try request.copy(credential) }
+    let certificate = call.certificate
+    if !certificate.isEmpty { pointer.pointee.certificate = try request.copy(certificate) }
+    pointer.pointee.isPrivate = call.isPrivate
     if let pin = call.header(.modelDeployment) { pointer.pointee.pin = try request.copy(pin) }
     if let key = call.header(.routingKey) { pointer.pointee.routingKey = try request.copy(key) }
     if let text = call.header(.timeout) {
@@ -37,32 +40,27 @@ struct InferenceCall: Sendable {
   ///
   /// - Throws: As `GatewayDoor.checkAccess`.
   func checkAccess() async throws(InferenceError) {
-    guard !host.board.isOpen(endpoint) else { return }
-    try await host.door.checkAccess(endpoint, authorization: call.header(.authorization) ?? "")
+    guard !host.board.isOpen(endpoint, isPrivate: call.isPrivate) else { return }
+    try await host.door.checkAccess(
+      endpoint, authorization: call.header(.authorization) ?? "", certificate: call.certificate, isPrivate: call.isPrivate)
   }
 
   /// The deployment that would answer, for forms that go by its signature.
   ///
-  /// - Throws: As for a request to it.
+  /// - Throws: As for a request to it; an endpoint that this listener does not serve is not there.
   func deployment() throws(InferenceError) -> ServingDeployment {
     do throws(InferenceError) {
-      try checkReachable()
+      guard host.serves(endpoint, call.planes) else {
+        throw .notFound("Request for unknown model: '\(endpoint.prefix(256))' is not found")
+      }
       return try host.board.deployment(endpoint, version.isEmpty ? call.header(.modelDeployment) ?? "" : version)
     } catch { throw host.whileStarting(error) }
-  }
-
-  /// - Throws: `.notFound` where this listener does not serve the endpoint, as for one that is not there.
-  func checkReachable() throws(InferenceError) {
-    guard host.serves(endpoint, call.planes) else {
-      throw .notFound("Request for unknown model: '\(endpoint.prefix(256))' is not found")
-    }
   }
 
   /// Serves a request that was read, unless its client goes away meanwhile.
   func infer(
     _ request: GatewayRequest, body: ReceivedBody, _ form: AnswerForm
   ) async throws -> GatewayDoor.Outcome<OpenInferenceWriter.Answer> {
-    try checkReachable()
     try call.memory.reserve(max(0, request.heldBytes - body.bytes.count))
     let door = host.door
     call.watch?.whenGone { door.cancel(request) }

@@ -15,7 +15,7 @@ extension GatewayRoutes {
     add(.get, "/v2/health/ready", errors: .protocolError) { _ in try ModelRoutes.state("ready", host.isReady()) }
     add(.get, "/v2/models/stats", errors: .protocolError) { call in
       let deployments = host.board.allDeployments.filter {
-        host.board.isOpen($0.name) && host.serves($0.name, call.planes)
+        host.board.isOpen($0.name, isPrivate: call.isPrivate) && host.serves($0.name, call.planes)
       }
       return .json(.ok, ModelStatisticsDocument.of(deployments).bytes)
     }

@@ -2,6 +2,8 @@ internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import NIOHTTPTypesHTTP1
+internal import NIOSSL
+internal import Transport
 
 /// Stands between a connection (or a stream of HTTP/2) and the requests on it: sees who is slow, who is gone, and ends
 /// what can't go on.
@@ -9,7 +11,7 @@ internal import NIOHTTPTypesHTTP1
 /// - A body that takes longer than `bodyTimeout`, or a large one that brings less than `bodyProgressBytes` in such a time,
 ///   becomes an error, and the request is answered with 408.
 /// - `Expect: 100-continue` is answered, so that clients such as curl send their body at once.
-/// - After a response that closes, what the client still sends is thrown away for `lingerTimeout`, so that the response
+/// - After a response that closes a connection, what the client still sends is thrown away for `lingerTimeout`, so that the response
 ///   arrives (RFC 9112, section 9.6: "the server's final response might be erased" by a reset otherwise).
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
@@ -22,22 +24,36 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let registry: ConnectionRegistry
   private let limits: GatewayLimits
+  private let identifyPeer: PeerIdentification?
   private let watch = ConnectionWatch()
   private var timer: Scheduled<Void>?
   private var isReadingRequest = false
   private var isThrowingAway = false
+  /// The answer is out before the body is in.
+  private var isAnswered = false
   /// Bytes of the body since its time began anew.
   private var progress = 0
   private var isHTTP1 = true
 
-  init(registry: ConnectionRegistry, limits: GatewayLimits) {
+  init(registry: ConnectionRegistry, limits: GatewayLimits, identifyPeer: PeerIdentification?) {
     self.registry = registry
+    self.identifyPeer = identifyPeer
     self.limits = limits
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
     isHTTP1 = (try? context.pipeline.syncOperations.handler(type: HTTP1ToHTTPServerCodec.self)) != nil
+    if let name = identity(of: context.channel) { watch.identify(as: name) }
     registry.add(watch, for: context.channel)
+  }
+
+  /// Who the client is by its certificate. The handshake is over by now; a stream of HTTP/2 asks its connection.
+  private func identity(of channel: any Channel) -> String? {
+    guard let identifyPeer, let connection = isHTTP1 ? channel : channel.parent, connection.eventLoop.inEventLoop,
+      let certificate = try? connection.pipeline.syncOperations.nioSSL_peerCertificate(),
+      let bytes = try? certificate.toDERBytes(), let names = PeerCertificate(der: bytes)
+    else { return nil }
+    return identifyPeer(names)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
@@ -62,12 +78,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     switch unwrapInboundIn(data) {
     case .head(let head):
       isReadingRequest = true
+      isAnswered = false
       watch.beginRequest()
       beginTime(context)
       greet(head, context)
     case .body(let part):
       progress += part.readableBytes
-      if progress >= limits.bodyProgressBytes { beginTime(context) }
+      if !isAnswered, progress >= limits.bodyProgressBytes { beginTime(context) }
     case .end:
       isReadingRequest = false
       timer?.cancel()
@@ -106,9 +123,16 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func close(_ context: ChannelHandlerContext) {
-    guard isReadingRequest else { return context.close(promise: nil) }
-    isThrowingAway = true
-    schedule(limits.lingerTimeout, context) { _, context in context.close(promise: nil) }
+    guard isReadingRequest else {
+      // A stream of HTTP/2 ends by itself.
+      if isHTTP1 { context.close(promise: nil) }
+      return
+    }
+    isAnswered = true
+    // Clients of HTTP/2 that wait for room to send take a reset stream for a lost answer: read on, for as long as a body
+    // may take.
+    isThrowingAway = isHTTP1
+    schedule(isHTTP1 ? limits.lingerTimeout : limits.bodyTimeout, context) { _, context in context.close(promise: nil) }
   }
 
   private func schedule(

@@ -8,6 +8,7 @@ final class ConnectionWatch: Sendable {
     var isGone = false
     var closesAfterResponse = false
     var onGone: (@Sendable () -> Void)?
+    var certificate = ""
   }
 
   private let state = Locked(State())
@@ -15,6 +16,11 @@ final class ConnectionWatch: Sendable {
   /// Whether the request came to its end. A body that merely stops, because the client is gone, looks whole otherwise.
   var hasEndedBody: Bool { state.withLock { $0.hasEndedBody } }
   var closesAfterResponse: Bool { state.withLock { $0.closesAfterResponse } }
+
+  /// Who the client is by its certificate; empty: nobody knows.
+  var certificate: String { state.withLock { $0.certificate } }
+
+  func identify(as name: String) { state.withLock { $0.certificate = name } }
 
   func beginRequest() {
     state.withLock { state in

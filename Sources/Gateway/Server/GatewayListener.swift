@@ -14,6 +14,10 @@ package struct GatewayListener: Sendable {
     /// PEM files: the certificate with its chain, and its key.
     package var certificateFile: String
     package var keyFile: String
+    /// PEM: the roots that client certificates must come from. Empty: clients are asked for none.
+    package var clientCAFile = ""
+    /// Whether a client without a certificate is refused; needs `clientCAFile`.
+    package var requiresClientCertificate = false
 
     package init(certificateFile: String, keyFile: String) {
       self.certificateFile = certificateFile

@@ -6,12 +6,17 @@ internal import NIOPosix
 internal import NIOSSL
 package import Telemetry
 internal import Threads
+package import Transport
+
+/// Makes out of a client's certificate who it is; nil: nobody.
+package typealias PeerIdentification = @Sendable (PeerCertificate) -> String?
 
 /// The gateway's listeners: HTTP/1.1 and HTTP/2 on each, over TLS by what the client prefers, in the clear by how it
 /// begins.
 package final class GatewayServer: Sendable {
   private let listeners: [GatewayListener]
   private let limits: GatewayLimits
+  private let identifyPeer: PeerIdentification?
   private let responder: GatewayResponder
   private let group: MultiThreadedEventLoopGroup
   private let log: Log
@@ -27,13 +32,16 @@ package final class GatewayServer: Sendable {
     func isSettled(_ count: Int) -> Bool { failure != nil || ports.count == count }
   }
 
-  /// - Parameter threads: That own the sockets; at least 1.
+  /// - Parameters:
+  ///   - threads: That own the sockets; at least 1.
+  ///   - identifyPeer: Asked once a connection, or a stream of HTTP/2, whose client has shown a certificate.
   package init(
     listeners: [GatewayListener], routes: GatewayRoutes, limits: GatewayLimits = GatewayLimits(),
-    cors: CORSPolicy = CORSPolicy(), threads: Int = 1, log: Log
+    cors: CORSPolicy = CORSPolicy(), threads: Int = 1, identifyPeer: PeerIdentification? = nil, log: Log
   ) {
     self.listeners = listeners
     self.limits = limits
+    self.identifyPeer = identifyPeer
     self.log = log
     responder = GatewayResponder(routes: routes, limits: limits, cors: cors, log: log)
     group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, threads))
@@ -125,8 +133,13 @@ package final class GatewayServer: Sendable {
     do {
       let certificates = try NIOSSLCertificate.fromPEMFile(tls.certificateFile)
       let key = try NIOSSLPrivateKey(file: tls.keyFile, format: .pem)
-      let configuration = TLSConfiguration.makeServerConfiguration(
+      var configuration = NIOSSL.TLSConfiguration.makeServerConfiguration(
         certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(key))
+      if !tls.clientCAFile.isEmpty {
+        configuration.trustRoots = .file(tls.clientCAFile)
+        configuration.certificateVerification =
+          tls.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
+      }
       return try HTTP2UpgradeChannel(
         tlsConfiguration: configuration, configuration: http2, responder: answer(listener))
     } catch {
@@ -135,11 +148,13 @@ package final class GatewayServer: Sendable {
   }
 
   private var http2: HTTP2ChannelConfiguration {
-    let (registry, limits) = (responder.registry, limits)
+    let (registry, limits, identifyPeer) = (responder.registry, limits, identifyPeer)
     return HTTP2ChannelConfiguration(
       idleTimeout: limits.idleTimeout, gracefulCloseTimeout: limits.idleTimeout,
       streamConfiguration: HTTP1Channel.Configuration(
-        additionalChannelHandlers: [ConnectionGuard(registry: registry, limits: limits)],
+        additionalChannelHandlers: [
+          ConnectionGuard(registry: registry, limits: limits, identifyPeer: identifyPeer)
+        ],
         idleTimeout: TimeAmount(limits.idleTimeout),
         httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
           maxHeaderFieldSize: limits.maxHeaderBytes, maxHeaderListSize: limits.maxHeaderBytes,

@@ -48,7 +48,7 @@ private final class ControlMethod: UnaryMethod {
   func handle(_ call: UnaryCall) {
     let waiting = WaitingCall(call: call, loop: call.raw.pointee.loop.takeUnretainedValue().eventLoop)
     let message = Array(call.message)
-    let credential = call.metadata("authorization").map { String(decoding: $0, as: UTF8.self) }
+    let credential = Credential(call.metadata("authorization"), certificate: call.certificate)
     Task { [method, plane, addresses] in
       do throws(GRPCStatus) {
         let response = try await ControlMethod.respond(to: message, method, credential, plane, addresses)
@@ -61,7 +61,7 @@ private final class ControlMethod: UnaryMethod {
   }
 
   private static func respond(
-    to message: [UInt8], _ method: ControlRequest.Method, _ credential: String?, _ plane: ControlPlane,
+    to message: [UInt8], _ method: ControlRequest.Method, _ credential: Credential, _ plane: ControlPlane,
     _ addresses: ControlAddresses
   ) async throws(GRPCStatus) -> [UInt8] {
     do {
@@ -72,7 +72,7 @@ private final class ControlMethod: UnaryMethod {
         query: Dictionary(request.query.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }), body: body,
         ifMatch: request.ifMatch.isEmpty ? nil : request.ifMatch,
         ifNoneMatch: request.ifNoneMatch.isEmpty ? nil : request.ifNoneMatch,
-        principal: await plane.authenticate(authorization: credential), baseAddress: addresses.control,
+        principal: await credential.principal(on: plane), baseAddress: addresses.control,
         scoringAddress: addresses.scoring)
       let answer = try await plane.handle(asked)
       return ResourceResponse(
@@ -136,7 +136,7 @@ private final class OperationWatch: StreamHandler {
     do throws(InferenceError) {
       request = try WatchOperationRequest(decoding: UnsafeRawBufferPointer(message.bytes))
     } catch { return finish(GRPCStatus(error)) }
-    let credential = stream.metadata("authorization").map { String(decoding: $0, as: UTF8.self) }
+    let credential = Credential(stream.metadata("authorization"), certificate: stream.certificate)
     let watcher = Watcher(watch: self, loop: stream.eventLoop)
     task = Task { [plane, addresses] in
       await watcher.run(plane, addresses, request.operation, credential, every: OperationWatch.interval)
@@ -164,11 +164,11 @@ private final class OperationWatch: StreamHandler {
     let loop: EventLoop
 
     func run(
-      _ plane: ControlPlane, _ addresses: ControlAddresses, _ operation: String, _ credential: String?,
+      _ plane: ControlPlane, _ addresses: ControlAddresses, _ operation: String, _ credential: Credential,
       every interval: Duration
     ) async {
       var last: Document?
-      let principal = await plane.authenticate(authorization: credential)
+      let principal = await credential.principal(on: plane)
       do {
         while true {
           let answer = try await plane.handle(
@@ -190,6 +190,21 @@ private final class OperationWatch: StreamHandler {
         loop.execute { watch.finish(GRPCStatus(.cancelled, "the watch was cancelled")) }
       }
     }
+  }
+}
+
+/// What a call shows of its caller, copied.
+private struct Credential: Sendable {
+  private let authorization: String?
+  private let certificate: String
+
+  init(_ authorization: UnsafeRawBufferPointer?, certificate: UnsafeRawBufferPointer) {
+    self.authorization = authorization.map { String(decoding: $0, as: UTF8.self) }
+    self.certificate = String(decoding: certificate, as: UTF8.self)
+  }
+
+  func principal(on plane: ControlPlane) async -> Principal? {
+    await plane.authenticate(authorization: authorization, certificate: certificate)
   }
 }
 

@@ -21,14 +21,14 @@ final class HealthService {
   }
 
   func add(to table: inout MethodTable) {
-    table.add(Self.name, "Check", messageMethod { [self] (request: HealthCheckRequest) throws(InferenceError) in
-      guard let status = status(of: request.service) else {
+    table.add(Self.name, "Check", messageMethod { [self] (request: HealthCheckRequest, call) throws(InferenceError) in
+      guard let status = status(of: request.service, isPrivate: call.isPrivate) else {
         throw .notFound("health of '\(request.service)' was asked for; it is neither this server nor a model of it")
       }
       return HealthCheckResponse(status: status)
     })
-    table.add(Self.name, "List", messageMethod { [self] (_: HealthListRequest) throws(InferenceError) in
-      HealthListResponse(statuses: try all().mapValues { HealthCheckResponse(status: $0) })
+    table.add(Self.name, "List", messageMethod { [self] (_: HealthListRequest, call) throws(InferenceError) in
+      HealthListResponse(statuses: try all(isPrivate: call.isPrivate).mapValues { HealthCheckResponse(status: $0) })
     })
     table.add(Self.name, "Watch", WatchMethod(self))
   }
@@ -37,11 +37,11 @@ final class HealthService {
   func changed() { for watch in watches.values { watch.update() } }
 
   /// Nil for a name that nobody has; and for an endpoint that asks for a credential, since a probe has none.
-  fileprivate func status(of service: String) -> HealthCheckResponse.ServingStatus? {
+  fileprivate func status(of service: String, isPrivate: Bool) -> HealthCheckResponse.ServingStatus? {
     if service.isEmpty || service == inferenceService || service == Self.name {
       return !state.isStopping && state.models.isServerReady ? .serving : .notServing
     }
-    guard door.isOpen(service) else { return nil }
+    guard door.isOpen(service, isPrivate: isPrivate) else { return nil }
     do throws(InferenceError) {
       try state.models.checkReady(service)
       return state.isStopping ? .notServing : .serving
@@ -50,11 +50,11 @@ final class HealthService {
     }
   }
 
-  private func all() throws(InferenceError) -> [String: HealthCheckResponse.ServingStatus] {
+  private func all(isPrivate: Bool) throws(InferenceError) -> [String: HealthCheckResponse.ServingStatus] {
     var statuses: [String: HealthCheckResponse.ServingStatus] = [:]
-    for name in ["", inferenceService] { statuses[name] = status(of: name) }
+    for name in ["", inferenceService] { statuses[name] = status(of: name, isPrivate: isPrivate) }
     for entry in try state.models.index() {
-      statuses[entry.name] = status(of: entry.name) ?? .notServing
+      statuses[entry.name] = status(of: entry.name, isPrivate: isPrivate) ?? .notServing
     }
     // As gRPC's own servers do, rather than an answer of any size.
     guard statuses.count <= 100 else {
@@ -110,7 +110,7 @@ private final class HealthWatch: StreamHandler {
 
   func update() {
     guard let watched, !stream.isCongested else { return }
-    let status = service.status(of: watched) ?? .serviceUnknown
+    let status = service.status(of: watched, isPrivate: stream.isPrivate) ?? .serviceUnknown
     guard status != last else { return endIfStopping() }
     last = status
     stream.send(HealthCheckResponse(status: status).encoded())

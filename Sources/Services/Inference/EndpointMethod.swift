@@ -7,16 +7,18 @@ internal import Wire
 final class EndpointMethod<Request: WireMessage, Response: WireMessage>: UnaryMethod {
   private let door: ServingDoor
   private let desk: VerificationDesk
+  private let state: ServerState
   private let name: (Request) -> String
-  private let body: (Request) throws(InferenceError) -> Response
+  private let body: (Request, UnaryCall) throws(InferenceError) -> Response
 
   /// - Parameter name: The endpoint that is meant. Empty: no one in particular, and `body` sees to what it shows.
   init(
-    _ door: ServingDoor, _ desk: VerificationDesk, of name: @escaping (Request) -> String,
-    _ body: @escaping (Request) throws(InferenceError) -> Response
+    _ door: ServingDoor, _ desk: VerificationDesk, _ state: ServerState, of name: @escaping (Request) -> String,
+    _ body: @escaping (Request, UnaryCall) throws(InferenceError) -> Response
   ) {
     self.door = door
     self.desk = desk
+    self.state = state
     self.name = name
     self.body = body
   }
@@ -34,21 +36,24 @@ final class EndpointMethod<Request: WireMessage, Response: WireMessage>: UnaryMe
       guard !call.isAbandoned else { throw .cancelled("the caller is gone") }
       var endpoint = name(request)
       let closed = endpoint.isEmpty ? nil : endpoint.withUTF8 {
-        door.checkAccess(UnsafeRawBufferPointer($0), authorization: call.authorization)
+        door.checkAccess(
+          UnsafeRawBufferPointer($0), authorization: call.authorization, certificate: call.certificate,
+          isPrivate: call.isPrivate)
       }
       switch closed {
-      case nil, .accepted: call.reply(try body(request).encoded())
+      case nil, .accepted: call.reply(try body(request, call).encoded())
       case .refused(let error): throw error
       case .needsVerification:
         let error = endpoint.withUTF8 { endpoint in
-          desk.verify(UnsafeRawBufferPointer(endpoint), authorization: call.authorization, attempt: attempt) { [self] in
-            answer(call, request, attempt: attempt + 1)
-          }
+          desk.verify(
+            UnsafeRawBufferPointer(endpoint), authorization: call.authorization, certificate: call.certificate,
+            isPrivate: call.isPrivate, attempt: attempt
+          ) { [self] in answer(call, request, attempt: attempt + 1) }
         }
         if let error { throw error }
       }
     } catch {
-      call.fail(GRPCStatus(error))
+      call.fail(GRPCStatus(state.whileStarting(error)))
     }
   }
 }

@@ -57,7 +57,8 @@ final class ModelInfer: UnaryMethod {
 
   private func verify(_ call: UnaryCall, _ request: RequestPointer, attempt: Int) {
     let error = desk.verify(
-      request.pointee.modelName, authorization: request.pointee.credential, attempt: attempt
+      request.pointee.modelName, authorization: request.pointee.credential,
+      certificate: request.pointee.certificate, isPrivate: request.pointee.isPrivate, attempt: attempt
     ) { [self] in
       // Its headers went with its stream.
       guard !call.isAbandoned else { return refuse(call, request, .cancelled("the caller is gone")) }

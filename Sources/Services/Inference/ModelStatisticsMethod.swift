@@ -10,9 +10,9 @@ internal import Wire
 /// are not open.
 extension MethodTable {
   mutating func addModelStatistics(_ state: ServerState, _ door: ServingDoor, _ desk: VerificationDesk) {
-    let method = EndpointMethod(door, desk, of: \.name) { (request: ModelStatisticsRequest) throws(InferenceError) in
+    let method = EndpointMethod(door, desk, state, of: \.name) { (request: ModelStatisticsRequest, call) throws(InferenceError) in
       let answers = try state.models.statistics(request.name, version: request.version).filter {
-        !request.name.isEmpty || door.isOpen($0.name)
+        !request.name.isEmpty || door.isOpen($0.name, isPrivate: call.isPrivate)
       }
       return ModelStatisticsResponse(models: answers.map(ModelStatistics.init))
     }

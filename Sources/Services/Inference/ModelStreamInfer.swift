@@ -86,7 +86,8 @@ private final class StreamedSession: StreamHandler {
     case .refused(let error): fail(streamed, error)
     case .needsVerification:
       let error = method.desk.verify(
-        request.pointee.modelName, authorization: fields.credential, attempt: attempt
+        request.pointee.modelName, authorization: fields.credential, certificate: fields.certificate,
+        isPrivate: fields.isPrivate, attempt: attempt
       ) { [self] in
         if !isOver { submit(streamed, attempt: attempt + 1) }
       }

@@ -10,6 +10,8 @@ extension UnaryCall {
     if notable.isEmpty { return }
     let none = UnsafeRawBufferPointer(start: nil, count: 0)
     if notable.contains(.authorization) { request.pointee.credential = metadata("authorization") ?? none }
+    if notable.contains(.certificate) { request.pointee.certificate = certificate }
+    if notable.contains(.privateAddress) { request.pointee.isPrivate = true }
     if notable.contains(.pin) { request.pointee.pin = metadata("azureml-model-deployment") ?? none }
     if notable.contains(.routingKey) { request.pointee.routingKey = metadata("apus-routing-key") ?? none }
     if notable.contains(.requestID) { echo("x-request-id") }
@@ -52,15 +54,19 @@ func withRequestID<Result>(_ value: UnsafeRawBufferPointer, _ body: (UnsafeRawBu
 /// The fields of one stream, copied: its headers may not be there for its later messages.
 final class StreamFields {
   let credential: UnsafeRawBufferPointer
+  let certificate: UnsafeRawBufferPointer
   let pin: UnsafeRawBufferPointer
   let routingKey: UnsafeRawBufferPointer
+  let isPrivate: Bool
 
   init(_ stream: ServerStream) {
     let notable = stream.notable
+    let none = UnsafeRawBufferPointer(start: nil, count: 0)
     func copy(_ field: NotableFields, _ name: StaticString) -> UnsafeRawBufferPointer {
-      guard notable.contains(field), let value = stream.metadata(name), value.count > 0 else {
-        return UnsafeRawBufferPointer(start: nil, count: 0)
-      }
+      notable.contains(field) ? copy(stream.metadata(name) ?? none) : none
+    }
+    func copy(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+      guard value.count > 0 else { return none }
       let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: value.count, alignment: 1)
       copy.copyMemory(from: value)
       return UnsafeRawBufferPointer(copy)
@@ -68,6 +74,8 @@ final class StreamFields {
     credential = copy(.authorization, "authorization")
     pin = copy(.pin, "azureml-model-deployment")
     routingKey = copy(.routingKey, "apus-routing-key")
+    certificate = copy(stream.certificate)
+    isPrivate = stream.isPrivate
     for (field, name): (NotableFields, StaticString) in [
       (.requestID, "x-request-id"), (.clientRequestID, "x-ms-client-request-id"),
     ] where notable.contains(field) {
@@ -78,12 +86,15 @@ final class StreamFields {
 
   deinit {
     credential.deallocate()
+    certificate.deallocate()
     pin.deallocate()
     routingKey.deallocate()
   }
 
   func write(to request: RequestPointer) {
     request.pointee.credential = credential
+    request.pointee.certificate = certificate
+    request.pointee.isPrivate = isPrivate
     request.pointee.pin = pin
     request.pointee.routingKey = routingKey
   }

@@ -34,11 +34,12 @@ final class VerificationDesk {
   ///
   /// - Returns: Why it can't be verified now; `resume` is not run then.
   func verify(
-    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer, attempt: Int,
-    resume: @escaping () -> Void
+    _ endpoint: UnsafeRawBufferPointer, authorization: UnsafeRawBufferPointer, certificate: UnsafeRawBufferPointer,
+    isPrivate: Bool, attempt: Int, resume: @escaping () -> Void
   ) -> InferenceError? {
     guard let verification, attempt < Self.maxAttempts,
-      let need = door.verificationNeed(endpoint, authorization: authorization)
+      let need = door.verificationNeed(
+        endpoint, authorization: authorization, certificate: certificate, isPrivate: isPrivate)
     else { return InferenceError(.unverifiable) }
     guard waitingCount < Self.maxWaiting else {
       return .resourceExhausted("\(waitingCount) calls wait for their credentials to be verified; that is the limit")

@@ -28,6 +28,12 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Address for gRPC beside --listen, where endpoints with public_network_access disabled are served too. Repeatable.",
+      valueName: "address"))
+  var privateListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Address of the control plane over HTTP. Repeatable. (default: 127.0.0.1:8003 with --data)", valueName: "address"))
   var controlListen: [SocketAddress] = []
 
@@ -59,6 +65,13 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Memory that models may use before those with load_on_demand leave it, least recently used first. (default: no limit)",
+      valueName: "size"),
+    transform: ByteCount.parse)
+  var modelMemoryBytes: ByteCount?
+
+  @Option(
+    help: ArgumentHelp(
       "An OpenID Connect issuer whose tokens are taken: NAME=ISSUER,AUDIENCE[,AUDIENCE…]. Repeatable.", valueName: "issuer"))
   var oidcIssuer: [String] = []
 
@@ -83,6 +96,7 @@ struct EndpointOptions: ParsableArguments {
     if let `private` { configuration.isPrivate = `private` }
     if !httpListen.isEmpty { configuration.httpAddresses = httpListen }
     if !privateHTTPListen.isEmpty { configuration.privateHTTPAddresses = privateHTTPListen }
+    if !privateListen.isEmpty { configuration.privateAddresses = privateListen }
     if !controlListen.isEmpty { configuration.controlAddresses = controlListen }
     if let scoringAddress {
       configuration.scoringAddress = scoringAddress.hasSuffix("/") ? String(scoringAddress.dropLast()) : scoringAddress
@@ -97,6 +111,7 @@ struct EndpointOptions: ParsableArguments {
     case .useDefault: configuration.unknownInstanceTypes = .useDefault
     case nil: break
     }
+    if let modelMemoryBytes { configuration.modelMemoryBytes = UInt64(modelMemoryBytes.bytes) }
     if let machine { configuration.machine = try Self.resources(machine, "--machine") }
     if !oidcIssuer.isEmpty { configuration.openIDIssuers = try oidcIssuer.map { try Self.issuer($0) } }
     if let tokenLifetime {

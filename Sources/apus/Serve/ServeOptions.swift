@@ -55,8 +55,8 @@ extension ServeOptions {
   /// The options by name, for the sources that are not the command line. A test holds the list against the help text.
   package static let names: [OptionName] =
     [
-      "model-repository", "load-model", "cuda-libraries", "listen", "http-listen", "private-http-listen", "control-listen",
-      "instance-type", "oidc-issuer", "cors-origin",
+      "model-repository", "load-model", "cuda-libraries", "listen", "private-listen", "http-listen", "private-http-listen",
+      "control-listen", "instance-type", "oidc-issuer", "cors-origin",
     ].map { OptionName(name: $0, kind: .list) }
     + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate", "private"]
     .map { OptionName(name: $0, kind: .flag) }
@@ -75,6 +75,7 @@ extension ServeOptions {
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
       "connection-window-bytes", "http-memory-bytes", "max-body-bytes",
+      "model-memory-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.

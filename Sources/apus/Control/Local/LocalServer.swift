@@ -1,5 +1,7 @@
+internal import ApusServer
 internal import Documents
 internal import Foundation
+internal import Inference
 
 /// The private server of this machine's user: the same program with the same results, without a set-up.
 ///
@@ -50,6 +52,7 @@ struct LocalServer: Sendable {
     let state = if let running = running() { running } else { try await start() }
     var session = Session(address: state.control, workspace: Session.defaultWorkspace, timeout: timeout)
     session.isLocal = true
+    session.host = state.http.split(separator: "/").last.map(String.init)
     return session
   }
 
@@ -60,6 +63,10 @@ struct LocalServer: Sendable {
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch { throw UsageError("--local: can't make the folder \(folder): \(error.localizedDescription)") }
     try? FileManager.default.removeItem(atPath: stateFile)
+    do {
+      // Nobody is asked for the secret of a private server's administrator.
+      _ = try await DataDirectory(folder).create(administrator: "owner")
+    } catch let error as InferenceError where error.code == .alreadyExists {}
     ExitStatus.say("starting the local server; 'apus local stop' ends it")
     let process = try spawn()
     let clock = ContinuousClock()
@@ -77,11 +84,12 @@ struct LocalServer: Sendable {
   /// In a session of its own, so that Ctrl-C in this terminal does not reach it.
   private func spawn() throws -> pid_t {
     let arguments = [
-      "apus", "serve", "--data", folder, "--local", "--control-listen", "unix:\(socket)", "--http-listen", "127.0.0.1:0",
+      "apus", "serve", "--data", folder, "--private", "--control-listen", "unix:\(socket)", "--http-listen", "127.0.0.1:0",
+      "--listen", "unix:\(folder)/grpc.sock",
     ]
     var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
     var settings: [UnsafeMutablePointer<CChar>?] =
-      ProcessInfo.processInfo.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+      LocalServer.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for word in words + settings { free(word) } }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -101,6 +109,11 @@ struct LocalServer: Sendable {
 
   /// `POSIX_SPAWN_SETSID` of glibc's spawn.h, which the header shows only to GNU sources.
   private static let spawnSetsid: Int16 = 0x80
+
+  /// Without the options that this shell may have set for a server of another kind.
+  private static var environment: [String: String] {
+    ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("APUS_") || $0.key == "APUS_ONNXRUNTIME" }
+  }
 
   /// This very program.
   private static func program() throws -> String {

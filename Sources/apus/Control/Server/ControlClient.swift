@@ -149,6 +149,7 @@ actor ControlClient {
   ) async throws -> HTTPClientResponse {
     var request = HTTPClientRequest(url: url)
     request.method = HTTPMethod(rawValue: method.rawValue)
+    if case .unix = session.address { request.headers.add(name: "host", value: session.host ?? "localhost") }
     request.headers.add(name: "accept", value: "application/json")
     request.headers.add(name: "user-agent", value: "apus/\(apusVersion)")
     for (name, value) in headers { request.headers.add(name: name, value: value) }

@@ -14,6 +14,8 @@ struct Session: Sendable {
   var defaultEndpoint: String?
   /// The private server of this machine; it asks nobody who they are.
   var isLocal = false
+  /// What a server at a socket takes for the name that it was reached by, and makes addresses of; nil: localhost.
+  var host: String?
   /// Whether each request is told of on standard error.
   var isVerbose = false
 

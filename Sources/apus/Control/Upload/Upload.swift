@@ -96,8 +96,8 @@ struct Upload {
   private static func isWorthAnotherTry(_ error: any Error) -> Bool {
     switch error {
     case is UnreachableError: true
-    // 409: the offset is another than we think. 5xx and 429: later.
-    case let error as ControlError: error.status == 409 || error.status == 429 || error.status >= 500
+    // 409: the offset is another than we think. 5xx and 429: later; but a full disk (507) stays full.
+    case let error as ControlError: error.status == 409 || error.status == 429 || (error.status >= 500 && error.status != 507)
     default: false
     }
   }

@@ -1,0 +1,299 @@
+"""A server with endpoints: set up by `apus init`, told what to do by the program's own commands or over REST."""
+
+import base64
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import grpc
+import requests
+from server import APUS, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
+from tritonclient.grpc import service_pb2_grpc
+
+DONE, FAILED, NOT_FOUND, USAGE, NO_PERMISSION = 0, 1, 3, 64, 77
+ONES = {"inputs": [{"name": name, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for name in ("INPUT0", "INPUT1")]}
+
+
+class EndpointServer:
+    """One `apus serve --data`, with ports that the system chose and its log says. `home` is that of its administrator, who
+    has signed in."""
+
+    def __init__(self, folder, *options):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.data, self.home = self.folder / "data", self.folder / "home"
+        self.home.mkdir(exist_ok=True)
+        self.options = options
+        self.channels = []
+        if not (self.data / "master.key").exists():
+            said = self.run("init", "--data", self.data)
+            self.secret = re.search(r"apus_once_[\w-]+", said.stdout).group()
+        self.start()
+        self.token = requests.post(self.control + "/login", json={"secret": self.secret}, timeout=PATIENCE).json()["token"]
+
+    # The process
+
+    def start(self):
+        self.output = tempfile.TemporaryFile("w+")
+        command = [APUS, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
+                   "--control-listen", "127.0.0.1:0", "--machine", "64,64Gi", "--instance-type", "Standard_DS3_v2=1,1Gi",
+                   *self.options]
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
+            env=environment())
+        try:
+            eventually(self.is_ready, what="a server that says ready")
+        except BaseException:
+            self.kill()
+            print(self.log())
+            raise
+        self.address = re.search(r"apus\.server listening addresses=(\S+)", self.log()).group(1)
+        self.http = re.search(r"(http://\S+) \(public\)", self.log()).group(1)
+        self.control = re.search(r"(http://\S+) \(control\)", self.log()).group(1)
+
+    def is_ready(self):
+        assert self.process.poll() is None, f"the server ended with {self.process.returncode}:\n{self.log()}"
+        return " apus.server ready" in self.log()
+
+    def log(self):
+        return os.pread(self.output.fileno(), 1 << 24, 0).decode(errors="replace")
+
+    def kill(self):
+        """As a crash would end it."""
+        self.close_channels()
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def close_channels(self):
+        while self.channels:
+            self.channels.pop().close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.close_channels()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = f"nothing, {PATIENCE} s after SIGTERM"
+        print(self.log())  # pytest shows it beside a failure
+        if kind is None:
+            assert code == 0, f"the server ended with {code} on SIGTERM:\n{self.log()}"
+
+    # The program's commands
+
+    def run(self, *arguments, status=DONE, stdin=None, token=None, **variables):
+        """One command by the administrator, or by whoever `token` is, which has to end with `status`, if that is not None."""
+        done = self.start_command(*arguments, stdin=subprocess.PIPE, token=token, **variables)
+        out, err = done.communicate(stdin, timeout=PATIENCE)
+        assert status in (None, done.returncode), f"{arguments} ended with {done.returncode}: {out}\n{err}"
+        return subprocess.CompletedProcess(arguments, done.returncode, out, err)
+
+    def start_command(self, *arguments, stdin=subprocess.DEVNULL, token=None, **variables):
+        settings = environment() | {
+            "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config"), "XDG_DATA_HOME": str(self.home / "data")}
+        if hasattr(self, "control"):
+            settings |= {"APUS_SERVER": self.control}
+        if token or hasattr(self, "token"):
+            settings |= {"APUS_TOKEN": token or self.token}
+        return subprocess.Popen(
+            [str(part) for part in (APUS, *arguments)], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, cwd=self.folder, env=settings | variables)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    # The control plane over REST
+
+    def ask(self, method, path, body=None, status=None, token=None, headers=(), **options):
+        """One request below the workspace; its answer has to have `status`, or one of 200, 201, 202 and 204."""
+        answer = requests.request(
+            method, f"{self.control}/workspaces/default/{path}", json=body, timeout=PATIENCE,
+            headers={"authorization": f"Bearer {token or self.token}"} | dict(headers), **options)
+        expected = (status,) if status else (200, 201, 202, 204)
+        assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
+
+    def await_operation(self, answer, ends="Succeeded"):
+        """Follows the operation that an answer names, and returns its last state."""
+        address = answer.headers["Azure-AsyncOperation"]
+        authorization = {"authorization": f"Bearer {self.token}"}
+
+        def final():
+            operation = requests.get(address, headers=authorization, timeout=PATIENCE).json()
+            return operation if operation["status"] in ("Succeeded", "Failed", "Canceled") else None
+
+        operation = eventually(final, what=f"the end of {address}")
+        assert operation["status"] == ends, operation
+        return operation
+
+    def make_model(self, name, path=None, version="1"):
+        path = path or TEST_MODELS / name
+        self.run("model", "create", "-n", name, "-v", version, "-p", path, "-t", "triton_model", "-o", "none")
+
+    def make_endpoint(self, name, mode="Key", **properties):
+        return self.ask("PUT", f"onlineEndpoints/{name}", {"location": "local", "properties": {"authMode": mode} | properties})
+
+    def put_deployment(self, endpoint, name, model="simple", **properties):
+        body = {"model": f"azureml:{model}:1", "instanceType": "Standard_DS3_v2", "endpointComputeType": "Managed"}
+        return self.ask(
+            "PUT", f"onlineEndpoints/{endpoint}/deployments/{name}",
+            {"location": "local", "properties": body | properties, "sku": {"name": "Default", "capacity": 1}})
+
+    def make_deployment(self, endpoint, name, model="simple", **properties):
+        self.await_operation(self.put_deployment(endpoint, name, model, **properties))
+
+    def set_traffic(self, endpoint, **traffic):
+        """Replaces the whole split."""
+        old = self.ask("GET", f"onlineEndpoints/{endpoint}").json()["properties"].get("traffic", {})
+        traffic = {name: None for name in old} | traffic
+        return self.ask("PATCH", f"onlineEndpoints/{endpoint}", {"properties": {"traffic": traffic}})
+
+    def keys(self, endpoint):
+        answer = self.ask("POST", f"onlineEndpoints/{endpoint}/listKeys").json()
+        return answer["primaryKey"], answer["secondaryKey"]
+
+    # The data plane
+
+    def score(self, endpoint, credential=None, body=ONES, **headers):
+        if credential:
+            headers["authorization"] = f"Bearer {credential}"
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.post(f"{self.http}/endpoints/{endpoint}/score", json=body, headers=headers, timeout=PATIENCE)
+
+    def get(self, path, credential=None):
+        headers = {"authorization": f"Bearer {credential}"} if credential else {}
+        return requests.get(self.http + path, headers=headers, timeout=PATIENCE)
+
+    def channel(self):
+        channel = grpc.insecure_channel(self.address, [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
+        self.channels.append(channel)
+        return channel
+
+    @property
+    def stub(self):
+        if not self.channels:
+            self.channel()
+        return service_pb2_grpc.GRPCInferenceServiceStub(self.channels[0])
+
+    def call(self, method, request, credential=None, *metadata):
+        """One call: its code, what it says or answers, and the metadata that came first and last."""
+        if credential:
+            metadata = (("authorization", f"Bearer {credential}"), *metadata)
+        try:
+            answer, call = getattr(self.stub, method).with_call(request, timeout=PATIENCE, metadata=metadata)
+        except grpc.RpcError as error:
+            return error.code(), error.details(), dict(error.initial_metadata() or ()), dict(error.trailing_metadata() or ())
+        return grpc.StatusCode.OK, answer, dict(call.initial_metadata()), dict(call.trailing_metadata())
+
+
+class Issuer:
+    """A small OpenID Connect issuer with one RSA key, which signs whatever it is told to."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.key = make_key(self.folder / "issuer.pem", "rsa")
+        issuer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def do_GET(self):
+                body = json.dumps(issuer.documents()[self.path]).encode() if self.path in issuer.documents() else b""
+                self.send_response(200 if body else 404)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_address[1]}"
+
+    def documents(self):
+        modulus = subprocess.run(
+            ["openssl", "rsa", "-in", self.key, "-noout", "-modulus"], check=True, capture_output=True, text=True).stdout
+        number = bytes.fromhex(modulus.strip().partition("=")[2])
+        return {
+            "/.well-known/openid-configuration": {"issuer": self.address, "jwks_uri": self.address + "/keys"},
+            "/keys": {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "1", "n": b64(number), "e": "AQAB"}]}}
+
+    def __enter__(self):
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.http.shutdown()
+        self.http.server_close()
+
+    def claims(self, subject, **others):
+        now = int(time.time())
+        return {"iss": self.address, "aud": "apus", "sub": subject, "iat": now, "nbf": now, "exp": now + 600} | others
+
+    def token(self, subject, key=None, **others):
+        return make_token({"alg": "RS256", "typ": "JWT", "kid": "1"}, self.claims(subject, **others), key or self.key)
+
+
+# JSON Web Tokens
+
+
+def b64(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def make_key(path, kind):
+    options = {"rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "ec": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]}[kind]
+    subprocess.run(["openssl", "genpkey", "-out", path, "-algorithm", *options], check=True, capture_output=True)
+    return path
+
+
+def make_token(header, claims, key=None):
+    """Signed by RS256 or ES256, as the header says; by nothing without a key."""
+    text = b64(json.dumps(header).encode()) + "." + b64(json.dumps(claims).encode())
+    if key is None:
+        return text + "."
+    signature = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), check=True, capture_output=True).stdout
+    return f"{text}.{b64(fixed_width(signature) if header['alg'] == 'ES256' else signature)}"
+
+
+def fixed_width(signature):
+    """The two numbers of an ECDSA signature in DER, each in 32 bytes. Source: RFC 7518, section 3.4."""
+    numbers, rest = [], signature[2:]
+    for _ in range(2):
+        length = rest[1]
+        numbers.append(int.from_bytes(rest[2:2 + length], "big").to_bytes(32, "big"))
+        rest = rest[2 + length:]
+    return b"".join(numbers)
+
+
+def read_token(token):
+    """Header and claims."""
+    return tuple(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in token.split(".")[:2])
+
+
+def infer(endpoint="", **fields):
+    """The same request as `ONES`."""
+    request = pb.ModelInferRequest(model_name=endpoint, **fields)
+    for entry in ONES["inputs"]:
+        request.inputs.add(name=entry["name"], datatype="INT32", shape=[1, 16])
+        request.raw_input_contents.append(b"\1\0\0\0" * 16)
+    return request
