@@ -5,7 +5,7 @@ import CrashTesting
 import Documents
 import Testing
 
-@Suite struct AssetTests {
+@Suite(.serialized) struct AssetTests {
   @Test func `a model version is 201, the same again 200, and other contents are refused`() async throws {
     try await withWorld { world in
       try await world.addModel(add: 1)

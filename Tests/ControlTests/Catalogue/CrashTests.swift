@@ -7,7 +7,7 @@ import Testing
 
 /// A process takes steps on a data directory and is killed; then another control plane starts on the directory, and what it
 /// has is compared with what the process said. The steps go on from there, so that damage would pile up.
-@Suite struct ControlCrashTests {
+@Suite(.serialized) struct ControlCrashTests {
   @Test(arguments: [1, 2, 3] as [UInt64])
   func `what is acknowledged survives a kill at any system call and works, and nothing is half done`(_ seed: UInt64) async throws {
     var random = SplitMix(seed: seed)

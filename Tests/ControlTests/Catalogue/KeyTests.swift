@@ -7,7 +7,7 @@ import Serving
 import Stores
 import Testing
 
-@Suite struct EndpointKeyTests {
+@Suite(.serialized) struct EndpointKeyTests {
   private func withClosed(_ mode: String = "Key", _ body: (CatalogueWorld) async throws -> Void) async throws {
     var options = CatalogueWorld.Options()
     options.isOpen = false

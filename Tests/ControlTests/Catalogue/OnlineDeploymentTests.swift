@@ -8,7 +8,7 @@ import Serving
 import Testing
 import Threads
 
-@Suite struct OnlineDeploymentTests {
+@Suite(.serialized) struct OnlineDeploymentTests {
   @Test func `a deployment is 201 and Creating, and Succeeded only when it serves`() async throws {
     try await withWorld { world in
       try await world.addModel("slow", "hold-load gate")

@@ -4,7 +4,7 @@ import Documents
 import Inference
 import Testing
 
-@Suite struct OnlineEndpointTests {
+@Suite(.serialized) struct OnlineEndpointTests {
   @Test func `a new endpoint is 201 with its addresses, an update 200, and a delete 202 and then 204`() async throws {
     try await withWorld { world in
       let created = try await world.send(.put, "onlineEndpoints/churn", ["tags": ["team": "a"], "properties": ["authMode": "Key"]])

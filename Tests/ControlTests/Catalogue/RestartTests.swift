@@ -7,7 +7,7 @@ import Serving
 import Stores
 import Testing
 
-@Suite struct RestartTests {
+@Suite(.serialized) struct RestartTests {
   private func options() -> CatalogueWorld.Options {
     var options = CatalogueWorld.Options()
     options.isDurable = true

@@ -8,7 +8,7 @@ import Stores
 import Testing
 import Threads
 
-@Suite struct RoleTests {
+@Suite(.serialized) struct RoleTests {
   /// What is asked, and the action that a role must hold for it.
   private static let matrix: [(ControlRequest.Method, String, Document?, String)] = [
     (.get, "onlineEndpoints", nil, "onlineEndpoints/read"),
@@ -174,7 +174,7 @@ import Threads
   }
 }
 
-@Suite struct SignInTests {
+@Suite(.serialized) struct SignInTests {
   @Test func `the first administrator's secret is good for one login, which gives the one to keep`() async throws {
     try await withWorld { world in
       let secret = world.firstSecret

@@ -5,7 +5,7 @@ import Inference
 import ScriptedBackend
 import Testing
 
-@Suite struct EndpointRolloutTests {
+@Suite(.serialized) struct EndpointRolloutTests {
   /// "blue" has all traffic, "green" waits; both answer. Models "adder" 1 and 2.
   private func withTwo(
     _ options: CatalogueWorld.Options = CatalogueWorld.Options(), _ body: (CatalogueWorld) async throws -> Void

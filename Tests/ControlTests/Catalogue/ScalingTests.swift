@@ -8,7 +8,7 @@ import Serving
 import Testing
 import Threads
 
-@Suite struct DeploymentScalingTests {
+@Suite(.serialized) struct DeploymentScalingTests {
   private func wanted(_ world: CatalogueWorld, _ name: String = "blue") async throws -> Int? {
     try await world.get("onlineEndpoints/churn/deployments/\(name)")["properties"]?["instances"]?["wanted"]?.int
   }

@@ -7,7 +7,7 @@ import Serving
 import Testing
 import Threads
 
-@Suite struct EndpointTrafficTests {
+@Suite(.serialized) struct EndpointTrafficTests {
   /// Endpoint "churn" with "blue", which adds 1 and takes all traffic, and "green", which adds 2.
   private func withTwo(_ body: (CatalogueWorld) async throws -> Void) async throws {
     try await withWorld { world in
