@@ -7,7 +7,7 @@ struct FileDescriptorTests {
   @Test func `every service is listed by its full name`() {
     #expect(
       descriptors.services == [
-        "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+        "apus.control.v1.ControlService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
         "grpc.testing.TestService", "grpc.testing.UnimplementedService", "inference.GRPCInferenceService",
       ])
   }

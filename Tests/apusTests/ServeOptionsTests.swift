@@ -116,10 +116,10 @@ import apus
       } == "--tls-require-client-certificate needs --tls-client-ca, the roots to check them against")
   }
 
-  @Test func `without a repository there is nothing to serve`() {
+  @Test func `without a repository or a data directory there is nothing to serve`() {
     #expect(
       message { _ = try ServeOptions.configuration(from: []) }
-        == "there is nothing to serve: give --model-repository DIR")
+        == "there is nothing to serve: give --model-repository DIR, or --data DIR after `apus init`")
   }
 }
 
