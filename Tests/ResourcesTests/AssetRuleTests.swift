@@ -4,9 +4,9 @@ import Testing
 
 @Suite struct AssetRuleTests {
   @Test(arguments: [
-    ("model", "/work/model"), ("./model", "/work/model"), ("../model", "/model"), ("../../../model", "/model"),
-    ("a//b/./c/", "/work/a/b/c"), ("/srv/model", "/srv/model"), ("file:model", "/work/model"),
-    ("file:///srv/model", "/srv/model"), ("artifact:abc", "artifact:abc"), ("a b:c", "/work/a b:c"),
+    ("model", "/base/model"), ("./model", "/base/model"), ("../model", "/model"), ("../../../model", "/model"),
+    ("a//b/./c/", "/base/a/b/c"), ("/srv/model", "/srv/model"), ("file:model", "/base/model"),
+    ("file:///srv/model", "/srv/model"), ("artifact:abc", "artifact:abc"), ("a b:c", "/base/a b:c"),
   ])
   func `a model's path is from the folder of its file`(_ written: String, _ path: String) throws {
     #expect(try resource(ModelVersion.self, "name: m\npath: \"\(written)\"").path == path)

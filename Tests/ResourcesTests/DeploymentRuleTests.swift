@@ -120,13 +120,13 @@ import Testing
     ("azureml:/subscriptions/s/workspaces/w/models/churn/versions/3", .version(name: "churn", version: "3")),
     ("/subscriptions/s/workspaces/w/models/churn/labels/latest", .latest(name: "churn")),
     ("/subscriptions/s/workspaces/w/models/churn/versions/3", .version(name: "churn", version: "3")),
-    ("model.onnx", .path("/work/model.onnx")),
-    ("./a/../model", .path("/work/model")),
+    ("model.onnx", .path("/base/model.onnx")),
+    ("./a/../model", .path("/base/model")),
     ("../model", .path("/model")),
     ("/srv/model", .path("/srv/model")),
     ("file:///srv/model", .path("/srv/model")),
     ("/srv/models/churn/versions/3", .path("/srv/models/churn/versions/3")),
-    ("./models/churn/versions/3", .path("/work/models/churn/versions/3")),
+    ("./models/churn/versions/3", .path("/base/models/churn/versions/3")),
   ] as [(String, AssetReference<ModelVersion>)])
   func `a reference is a version, the newest one, or a path from the file's folder`(
     _ text: String, _ reference: AssetReference<ModelVersion>
@@ -161,9 +161,9 @@ import Testing
     #expect(
       try findings(OnlineDeployment.self, yaml).first == "model.typ: unknown key. Did you mean 'type'? (line 5)")
     let deployment = try resource(OnlineDeployment.self, yaml.replacing("typ:", with: "type:"))
-    #expect(deployment.model == .anonymous(ModelVersion(path: "/work/m")))
+    #expect(deployment.model == .anonymous(ModelVersion(path: "/base/m")))
     #expect(
-      deployment.environment == .anonymous(EnvironmentVersion(name: "e", version: "1.10", build: .init(path: "/work"))))
+      deployment.environment == .anonymous(EnvironmentVersion(name: "e", version: "1.10", build: .init(path: "/base"))))
   }
 
   @Test(arguments: [

@@ -30,7 +30,7 @@ struct Example: Sendable, CustomTestStringConvertible {
   init<R: Resource>(_ type: R.Type, names: [String], _ yaml: String) {
     testDescription = "\(type)"
     self.yaml = yaml
-    reader = { Outcome(R.read($0, folder: "/work")) }
+    reader = { Outcome(R.read($0, folder: "/base")) }
     restReader = { Outcome(R.read(rest: $0, names: names)) }
   }
 
@@ -370,10 +370,10 @@ extension Form: CustomTestStringConvertible {
 
 /// What is said of a file, errors and warnings.
 func findings<R: Resource>(_ type: R.Type, _ yaml: String) throws -> [String] {
-  R.read(try SourceDocument(yaml: yaml), folder: "/work").findings.map(\.description)
+  R.read(try SourceDocument(yaml: yaml), folder: "/base").findings.map(\.description)
 }
 
 /// A file that must have no errors.
 func resource<R: Resource>(_ type: R.Type, _ yaml: String) throws -> R {
-  try R.read(try SourceDocument(yaml: yaml), folder: "/work").get()
+  try R.read(try SourceDocument(yaml: yaml), folder: "/base").get()
 }
