@@ -14,10 +14,10 @@ import time
 
 import grpc
 import requests
+from server import DONE, FAILED, NO_PERMISSION, NOT_FOUND, USAGE  # noqa: F401 (tests have them from here)
 from server import APUS, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
 from tritonclient.grpc import service_pb2_grpc
 
-DONE, FAILED, NOT_FOUND, USAGE, NO_PERMISSION = 0, 1, 3, 64, 77
 ONES = {"inputs": [{"name": name, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for name in ("INPUT0", "INPUT1")]}
 
 
