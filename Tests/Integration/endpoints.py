@@ -132,15 +132,14 @@ class EndpointServer:
         return answer
 
     def await_operation(self, answer, ends="Succeeded"):
-        """Follows the operation that an answer names, and returns its last state."""
-        address = answer.headers["Azure-AsyncOperation"]
-        authorization = {"authorization": f"Bearer {self.token}"}
+        """Follows the operation that an answer names, also one from before a restart, and returns its last state."""
+        name = answer.headers["Azure-AsyncOperation"].rsplit("/", 1)[1]
 
         def final():
-            operation = requests.get(address, headers=authorization, timeout=PATIENCE).json()
+            operation = self.ask("GET", f"operations/{name}").json()
             return operation if operation["status"] in ("Succeeded", "Failed", "Canceled") else None
 
-        operation = eventually(final, what=f"the end of {address}")
+        operation = eventually(final, what=f"the end of operation {name}")
         assert operation["status"] == ends, operation
         return operation
 
