@@ -1,4 +1,5 @@
-"""The examples of `examples/`, run with a plain shell as a reader would run them, against a server just set up."""
+"""The examples of `examples/`, and the commands of the documents that use them, run with a plain shell as a reader would run
+them, against a server just set up."""
 
 import os
 import re
@@ -64,6 +65,12 @@ def shell(script, settings, status=0):
     return done.stdout
 
 
+def blocks(document, section):
+    """The blocks of shell of a section."""
+    text = (ROOT / document).read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
 def test_a_safe_rollout_under_constant_load_loses_no_request(endpoints, public_models):
     models = public_models("magika-v3-2", "magika")
     said = shell(EXAMPLES / "safe-rollout/run.sh", endpoints.pipeline_environment() | {
@@ -75,10 +82,10 @@ def test_a_safe_rollout_under_constant_load_loses_no_request(endpoints, public_m
 
 
 @contextmanager
-def traffic(server, body):
+def traffic(server, endpoint, body):
     """One caller that asks again and again; gives the statuses it got."""
-    key = server.run_apus("endpoint", "get-credentials", "-n", "filetype-ci", "--query", "primaryKey", "-o", "tsv").stdout
-    url = f"http://127.0.0.1:{server.http_port}/endpoints/filetype-ci/score"
+    key = server.run_apus("endpoint", "get-credentials", "-n", endpoint, "--query", "primaryKey", "-o", "tsv").stdout
+    url = f"http://127.0.0.1:{server.http_port}/endpoints/{endpoint}/score"
     headers = {"authorization": f"Bearer {key.strip()}", "content-type": "application/json"}
     is_over, statuses = threading.Event(), set()
 
@@ -119,7 +126,7 @@ def test_the_pipeline_deploys_runs_again_and_rolls_back(endpoints, public_models
     step("2-deploy", "2")
     step("2-deploy", "2")
     step("3-smoke-test", "2")
-    with traffic(endpoints, (state / "2/request.json").read_bytes()) as statuses:
+    with traffic(endpoints, "filetype-ci", (state / "2/request.json").read_bytes()) as statuses:
         step("4-shift-traffic", "2")
     assert statuses == {200}
     assert shares() == "run-2: 100"
@@ -138,6 +145,41 @@ def test_the_pipeline_deploys_runs_again_and_rolls_back(endpoints, public_models
 def test_a_pipeline_without_its_secret_ends_with_the_status_for_that(endpoints, tmp_path):
     settings = endpoints.pipeline_environment() | {"RUN": "1", "STATE": str(tmp_path), "APUS_TOKEN": "apus_login_0_wrong"}
     shell(STEPS / "1-endpoint.sh", settings, status=77)
+
+
+@pytest.fixture
+def reader(endpoints, public_models, tmp_path):
+    """Runs lines of a document in a shell that has the program, a server and the models."""
+    public_models("magika-v3-2", "magika")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/apus").symlink_to(APUS)
+
+    def run(lines):
+        script = tmp_path / "lines.sh"
+        script.write_text("set -e\n" + lines.replace("/tmp/", f"{tmp_path}/"))
+        return shell(script, endpoints.pipeline_environment() | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+
+    return run
+
+
+def test_the_readmes_first_endpoint_answers(reader):
+    *_, block = blocks("README.md", "An endpoint in a minute")
+    said = reader(f"cd {ROOT}\n" + block[block.index("cd examples"):])
+    assert '"model_version":"blue"' in said
+
+
+def test_the_tours_way_from_an_endpoint_to_a_rollout_and_back_works_as_it_is_written(reader, endpoints, tmp_path):
+    first, second = blocks("docs/endpoints.md", "Endpoint, deployment, traffic")
+    there = f"cd {EXAMPLES / 'safe-rollout'}\n"
+    assert '"model_version":"blue"' in reader(there + first)
+    quick = second.replace("--hold 5m", "--hold 100ms --minimum-requests 5 --max-latency-ratio none")
+    assert quick != second
+    with traffic(endpoints, "filetype", (tmp_path / "row.json").read_bytes()) as statuses:
+        said = reader(there + quick)
+    assert '"model_version":"green"' in said and '"state": "finished"' in said
+    assert statuses == {200}
+    shares = endpoints.run_apus("endpoint", "show", "-n", "filetype", "--query", "traffic", "-o", "yaml").stdout.strip()
+    assert shares == "blue: 100"
 
 
 def test_the_workflow_runs_the_scripts_that_there_are():

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Prints a request of the Open Inference Protocol for each file, as a JSON list: what the model `magika` looks at, which is
-# a file's first 1,024 bytes after leading white space and its last 1,024 before trailing white space, filled up with 256.
+# Prints a request of the Open Inference Protocol for a file, or a JSON list of one for each: what the model `magika` looks
+# at, which is a file's first 1,024 bytes after leading white space and its last 1,024 before trailing white space, filled up
+# with 256.
 #
 #   features.sh FILE…
 set -eu
@@ -8,7 +9,8 @@ set -eu
 # One decimal number a byte.
 bytes() { od -An -v -tu1 -w1; }
 
-separator="["
+separator="" end=""
+if [ $# -gt 1 ]; then separator="[" end="]"; fi
 for file in "$@"; do
   printf '%s' "$separator"
   separator=","
@@ -26,4 +28,4 @@ for file in "$@"; do
       printf "{\"inputs\":[{\"name\":\"bytes\",\"shape\":[1,2048],\"datatype\":\"INT32\",\"data\":[%s]}]}", list
     }'
 done
-echo "]"
+echo "$end"

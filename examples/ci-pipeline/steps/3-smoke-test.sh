@@ -3,7 +3,7 @@
 . "$(dirname "$0")/settings.sh"
 
 printf 'int main(int argc, char **argv) {\n  printf("hello\\n");\n  return 0;\n}\n' >"$STATE/sample"
-"$pipeline/../safe-rollout/features.sh" "$STATE/sample" | sed 's/^\[//; s/\]$//' >"$STATE/request.json"
+"$pipeline/../safe-rollout/features.sh" "$STATE/sample" >"$STATE/request.json"
 
 answer=$(apus endpoint invoke -n "$endpoint" -d "$deployment" -r "$STATE/request.json" \
   --query "[model_version, to_string(length(outputs[0].data)), to_string(max(outputs[0].data) > \`0.5\`)]" -o tsv)
