@@ -1,5 +1,5 @@
-"""`kill -9` of the server, or of the command as well, while a model's files are on their way: the upload goes on where it was,
-and what is given up leaves no file behind."""
+"""A connection that breaks, and `kill -9` of the server or the command, while a model's files are on their way: the upload goes
+on where it was, and what is given up leaves no file behind."""
 
 import hashlib
 import os
@@ -172,6 +172,22 @@ def test_models_that_were_acknowledged_before_a_kill_at_any_moment_are_all_there
         assert_has(server, f"any-{most}-{len(folders) - 1}", folders[-1])
 
 
+def test_an_upload_whose_connection_broke_is_finished_by_a_command(server, artifacts, tmp_path):
+    folder = make_folder(tmp_path / "model", 16 * MIB)
+    upload = Upload(server, folder)
+
+    def pieces():
+        yield upload.by_digest[upload.largest()][:8 * MIB]
+        raise ConnectionError("the caller has gone")
+
+    with pytest.raises(requests.ConnectionError):
+        upload.send(upload.largest(), pieces=pieces())
+    eventually(lambda: artifacts.arrived() > 0, what="a part that was taken in")
+    said = server.run("model", "create", "-n", "finished", "-v", "1", "-p", folder, "-o", "none").stderr
+    assert "of it already" in said
+    assert_has(server, "finished", folder)
+
+
 # MARK: by commands
 
 
@@ -189,21 +205,22 @@ def test_a_command_goes_on_by_itself_when_the_server_is_back(server, artifacts, 
     assert_has(server, "alone", folder)
 
 
-def test_a_command_that_ended_with_the_server_goes_on_when_it_is_run_again(server, artifacts, tmp_path):
-    folder = make_folder(tmp_path / "model", 16 * MIB)
-    command = None
+@pytest.mark.parametrize("ends", ["command", "command and server"])
+def test_a_command_that_was_killed_goes_on_when_it_is_run_again(server, artifacts, tmp_path, ends):
+    folder, name = make_folder(tmp_path / "model", 16 * MIB), ends.replace(" ", "-")
+    create = ("model", "create", "-n", name, "-v", "1", "-p", folder, "-t", "triton_model", "-o", "none")
 
-    def end_both():
-        server.kill()
+    def kill():
         command.kill()
+        if "server" in ends:
+            server.kill()
 
-    with Relay(lambda: server.control, limit=8 * MIB, cut=end_both) as relay:
-        arguments = ("model", "create", "-n", "again", "-v", "1", "-p", folder, "-t", "triton_model", "-o", "none")
-        command = server.start_command(*arguments, APUS_SERVER=relay.address)
+    with Relay(lambda: server.control, limit=8 * MIB, cut=kill) as relay:
+        command = server.start_command(*create, APUS_SERVER=relay.address)
         command.communicate(timeout=PATIENCE)
-    server.start()
-    arrived = artifacts.arrived()
-    assert arrived > 0
-    said = server.run(*arguments).stderr
-    assert "of it already" in said
-    assert_has(server, "again", folder)
+    if "server" in ends:
+        server.start()
+    server.ask("GET", f"models/{name}/versions/1", status=404)
+    eventually(lambda: artifacts.arrived() > 0, what="a part that was taken in")
+    assert "of it already" in server.run(*create).stderr
+    assert_has(server, name, folder)

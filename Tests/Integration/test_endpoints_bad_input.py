@@ -3,10 +3,6 @@ and a server that goes on."""
 
 import hashlib
 import json
-import os
-import signal
-import socket
-import subprocess
 import threading
 import urllib.parse
 
@@ -14,7 +10,7 @@ import grpc
 import pytest
 import requests
 from endpoints import DONE, FAILED, ONES, USAGE, EndpointServer, infer
-from server import CACHE, PATIENCE, TEST_MODELS, eventually
+from server import CACHE, PATIENCE, TEST_MODELS
 
 
 @pytest.fixture(scope="module")
@@ -304,68 +300,3 @@ def test_a_content_that_is_not_what_its_manifest_says_is_refused(server):
     # Nothing of it is kept, and the right content can still come.
     assert server.ask("GET", place).json()["missing"] == [{"sha256": sha256(content), "size": 8, "offset": 0}]
     server.ask("POST", f"{place}/complete", status=409)
-
-
-def test_an_upload_that_is_cut_off_goes_on_where_it_stopped(server, tmp_path):
-    content = os.urandom(1 << 20) * 24
-    folder = tmp_path / "cut" / "1"
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(content)
-    opened = server.ask("POST", "uploads", {"manifest": manifest(("1/model.onnx", content))}).json()
-    place = f"/workspaces/default/uploads/{opened['uploadId']}"
-    host, port = server.control.removeprefix("http://").split(":")
-    head = (f"PATCH {place}/blobs/{sha256(content)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.token}\r\n"
-            f"Content-Range: bytes 0-{len(content) - 1}/{len(content)}\r\nContent-Length: {len(content)}\r\n\r\n")
-    with socket.create_connection((host, int(port)), timeout=PATIENCE) as raw:
-        raw.sendall(head.encode() + content[:12 << 20])
-    missing = lambda: server.ask("GET", f"uploads/{opened['uploadId']}").json()["missing"][0]["offset"]
-    eventually(lambda: missing() > 0, what="a part that was taken in")
-    # The connection is gone; the command sends what is missing of the same tree, and no more.
-    done = server.run("model", "create", "-n", "cut", "-v", "1", "-p", tmp_path / "cut", "-t", "triton_model", "-o", "none")
-    assert "the server has" in done.stderr
-    target = tmp_path / "back"
-    server.run("model", "download", "-n", "cut", "-v", "1", "-p", target)
-    assert [path.read_bytes() for path in target.rglob("model.onnx")] == [content]
-
-
-def test_a_command_that_is_killed_while_it_uploads_goes_on_when_it_is_run_again(server, tmp_path):
-    content = os.urandom(1 << 20) * 64
-    folder = tmp_path / "killed" / "1"
-    folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(content)
-    arguments = ["model", "create", "-n", "killed", "-v", "1", "-p", tmp_path / "killed", "-t", "triton_model", "-o", "none"]
-    uploads = lambda: sum(path.stat().st_size for path in (server.data / "artifacts").rglob("*") if path.is_file())
-    before = uploads()
-    process = server.start_command(*arguments)
-    eventually(lambda: uploads() - before > 8 << 20 or process.poll() is not None, every=0.002, what="a part of the upload")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    server.ask("GET", "models/killed/versions/1", status=404)
-    done = server.run(*arguments)
-    assert "the server has" in done.stderr
-    assert server.ask("GET", "models/killed/versions/1").status_code == 200
-
-
-def test_a_full_disk_in_the_middle_of_an_upload_is_told_and_leaves_a_server_that_works(tmp_path):
-    data = tmp_path / "server" / "data"
-    data.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(data)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("only root can mount a small file system to fill")
-    try:
-        with EndpointServer(tmp_path / "server") as server:
-            server.make_model("simple")
-            server.make_endpoint("steady")
-            server.make_deployment("steady", "blue")
-            server.set_traffic("steady", blue=100)
-            key = server.keys("steady")[0]
-            (tmp_path / "big").mkdir()
-            (tmp_path / "big" / "model.onnx").write_bytes(os.urandom(40 << 20))
-            done = server.run("model", "create", "-n", "big", "-v", "1", "-p", tmp_path / "big", status=FAILED)
-            assert "InsufficientStorage" in done.stderr
-            server.ask("GET", "models/big/versions/1", status=404)
-            assert server.score("steady", key).status_code == 200
-            server.restart()
-            assert server.score("steady", key).status_code == 200
-    finally:
-        subprocess.run(["umount", "-l", str(data)], check=True)
