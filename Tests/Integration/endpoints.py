@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -181,6 +182,11 @@ class EndpointServer:
     def get(self, path, credential=None):
         headers = {"authorization": f"Bearer {credential}"} if credential else {}
         return requests.get(self.http + path, headers=headers, timeout=PATIENCE)
+
+    def connect(self, door="grpc"):
+        """A plain socket to the door for gRPC, or to that for HTTP."""
+        host, port = (self.address if door == "grpc" else self.http.removeprefix("http://")).rsplit(":", 1)
+        return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
     def channel(self):
         channel = grpc.insecure_channel(self.address, [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
