@@ -10,7 +10,8 @@ from collections import Counter
 import grpc
 import numpy
 import pytest
-from endpoints import EndpointServer, Issuer
+from endpoints import EndpointServer
+from issuer import Issuer
 from models import make_slow_model
 from server import PATIENCE, SERVICE, infer_request
 from wire import Peer, grpc_message
