@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from server import APUS, ROOT, TEST_MODELS, Server
+from control_plane import ControlPlane
+from server import APUS, DONE, PATIENCE, ROOT, TEST_MODELS, Server, environment
 
 
 def pytest_sessionstart(session):
@@ -36,3 +37,27 @@ def public_models():
         return done.stdout.strip()
 
     return fetch
+
+
+@pytest.fixture
+def plane():
+    with ControlPlane() as plane:
+        yield plane
+
+
+@pytest.fixture
+def apus(plane, tmp_path):
+    """Runs the program in a folder and with a home of its own, talking to the scripted control plane."""
+
+    def run(*arguments, status=DONE, stdin=None, **variables):
+        settings = {
+            "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_DATA_HOME": str(tmp_path / "data"),
+            "APUS_SERVER": plane.address, **variables}
+        settings = {name: value for name, value in (environment() | settings).items() if value is not None}
+        done = subprocess.run(
+            [str(part) for part in (APUS, *arguments)], input=stdin, capture_output=True, text=True, cwd=tmp_path,
+            env=settings, timeout=PATIENCE)
+        assert done.returncode == status, f"{done.returncode}: {done.stdout}\n{done.stderr}"
+        return done
+
+    return run

@@ -1,7 +1,9 @@
 """A control plane with nothing behind it: keeps what it is sent, and answers as the test says. For tests of the client."""
 
+import hashlib
 import http.server
 import json
+import os
 import re
 import socketserver
 import ssl
@@ -44,9 +46,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return content
-
-    def address_string(self):
-        return "client"
 
     do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 
@@ -151,3 +150,69 @@ class ControlPlane:
         if re.fullmatch(r"/onlineEndpoints/[^/]*", place):
             body["properties"]["scoringUri"] = f"{self.address}/endpoints/{body['name']}/score"
         self.kept[place] = body
+
+    def keep_endpoint(self, name="churn", **properties):
+        self.keep(f"/onlineEndpoints/{name}", {"tags": {}, "properties": {"authMode": "Key", "traffic": {}} | properties})
+
+
+class Uploads:
+    """The server's side of uploads: holds blobs by digest, and may stop in the middle."""
+
+    def __init__(self, plane):
+        self.blobs, self.trees, self.breaks = {}, {}, []
+        plane.rule("POST", "/uploads", self.begin)
+        plane.rule("GET", "/uploads/u", lambda request: (200, self.status()))
+        plane.rule("PATCH", "/uploads/u/blobs/.*", self.append)
+        plane.rule("POST", "/uploads/u/complete", self.complete)
+
+    def begin(self, request):
+        self.text = request.body["manifest"]
+        head, *lines = self.text.splitlines()
+        assert head == "apus-tree 1"
+        self.files = [(line.split(" ", 3)) for line in lines]
+        return 201, self.status()
+
+    def status(self):
+        missing = [{"sha256": digest, "offset": len(self.blobs.get(digest, b"")), "size": int(size)}
+                   for digest, size, _, _ in self.files if len(self.blobs.get(digest, b"")) < int(size)]
+        return {"uploadId": "u", "missing": missing, "digest": hashlib.sha256(self.text.encode()).hexdigest()}
+
+    def append(self, request):
+        digest = request.path.rsplit("/", 1)[1]
+        unit, span = request.headers["content-range"].split(" ")
+        start, end = (int(part) for part in span.split("/")[0].split("-"))
+        held = self.blobs.get(digest, b"")
+        if start != len(held):
+            return 409, {"error": {"code": "Conflict", "message": f"the next byte is {len(held)}"}}
+        assert len(request.content) == end - start + 1
+        if self.breaks:
+            self.blobs[digest] = held + request.content[: self.breaks.pop(0)]
+            return None
+        self.blobs[digest] = held + request.content
+        return 200, {"offset": len(self.blobs[digest])}
+
+    def complete(self, request):
+        for digest, size, _, _ in self.files:
+            assert hashlib.sha256(self.blobs.get(digest, b"")).hexdigest() == digest
+        tree = hashlib.sha256(self.text.encode()).hexdigest()
+        self.trees[tree] = self.text
+        return 200, {"digest": tree, "modelUri": f"artifact:{tree}"}
+
+
+# Files to send
+
+
+def write(folder, name, text):
+    (folder / name).write_text(text)
+    return name
+
+
+def model_folder(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "1").mkdir(parents=True)
+    (folder / "1/model.onnx").write_bytes(os.urandom(300_000))
+    (folder / "labels.txt").write_text("no\nyes\n")
+    (folder / "empty").write_bytes(b"")
+    (folder / "run.sh").write_text("true\n")
+    (folder / "run.sh").chmod(0o755)
+    return folder

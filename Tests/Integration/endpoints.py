@@ -10,10 +10,10 @@ import tempfile
 
 import grpc
 import requests
+from server import DONE, FAILED, NO_PERMISSION, NOT_FOUND, USAGE  # noqa: F401 (tests have them from here)
 from server import APUS, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
 from tritonclient.grpc import service_pb2_grpc
 
-DONE, FAILED, NOT_FOUND, USAGE, NO_PERMISSION = 0, 1, 3, 64, 77
 ONES = {"inputs": [{"name": name, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for name in ("INPUT0", "INPUT1")]}
 
 
@@ -119,24 +119,23 @@ class EndpointServer:
     # The control plane over REST
 
     def ask(self, method, path, body=None, status=None, token=None, headers=(), **options):
-        """One request below the workspace; its answer has to have `status`, or one of 200, 201, 202 and 204."""
+        """One request below the workspace; its answer has to have `status`, one number or several, or it has succeeded."""
         answer = requests.request(
             method, f"{self.control}/workspaces/default/{path}", json=body, timeout=PATIENCE,
             headers={"authorization": f"Bearer {token or self.token}"} | dict(headers), **options)
-        expected = (status,) if status else (200, 201, 202, 204)
+        expected = (200, 201, 202, 204) if status is None else status if isinstance(status, tuple) else (status,)
         assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
 
     def await_operation(self, answer, ends="Succeeded"):
-        """Follows the operation that an answer names, and returns its last state."""
-        address = answer.headers["Azure-AsyncOperation"]
-        authorization = {"authorization": f"Bearer {self.token}"}
+        """Follows the operation that an answer names, also one from before a restart, and returns its last state."""
+        name = answer.headers["Azure-AsyncOperation"].rsplit("/", 1)[1]
 
         def final():
-            operation = requests.get(address, headers=authorization, timeout=PATIENCE).json()
+            operation = self.ask("GET", f"operations/{name}").json()
             return operation if operation["status"] in ("Succeeded", "Failed", "Canceled") else None
 
-        operation = eventually(final, what=f"the end of {address}")
+        operation = eventually(final, what=f"the end of operation {name}")
         assert operation["status"] == ends, operation
         return operation
 

@@ -18,11 +18,13 @@ from tritonclient.grpc import service_pb2_grpc
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 TEST_MODELS = CACHE / "test-models"
-PUBLIC_MODELS = CACHE / "models"
 APUS = pathlib.Path(os.environ.get("APUS_BINARY", ROOT / ".build/release/apus"))
 # Under a sanitizer everything is slower and larger: bounds on memory say nothing there.
 SANITIZED = "APUS_SANITIZED" in os.environ
 PATIENCE = 120 if SANITIZED else 30
+
+# What the program ends with. The numbers from 64 on are of sysexits.h.
+DONE, FAILED, NOT_FOUND, USAGE, UNREACHABLE, NO_PERMISSION = 0, 1, 3, 64, 69, 77
 
 SERVICE = "/inference.GRPCInferenceService/"
 UNBOUNDED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]

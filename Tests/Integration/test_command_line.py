@@ -6,10 +6,8 @@ import subprocess
 import numpy
 import pytest
 
-from server import APUS, PATIENCE, Server, copy_models, environment, eventually, free_port
+from server import APUS, DONE, FAILED, PATIENCE, UNREACHABLE, USAGE, Server, copy_models, environment, eventually, free_port
 from test_transport import certificates, tls_options  # noqa: F401 (a fixture)
-
-DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 64, 69
 
 
 def apus(*arguments, at=None, stdin=None):

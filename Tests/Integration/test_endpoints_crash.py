@@ -6,7 +6,7 @@ import threading
 import pytest
 import requests
 from endpoints import EndpointServer, infer
-from server import PATIENCE, TEST_MODELS, eventually
+from server import PATIENCE, TEST_MODELS
 
 
 @pytest.fixture(scope="module")
@@ -19,23 +19,11 @@ def server(tmp_path_factory):
         yield server
 
 
-def operation_of(server, answer):
-    """The operation that an answer named, at the restarted server's address."""
-    path = answer.headers["Azure-AsyncOperation"].rsplit("/", 1)[1]
-    return server.ask("GET", f"operations/{path}").json()
-
-
-def await_end(server, answer):
-    ended = lambda: operation_of(server, answer)["status"] not in ("NotStarted", "InProgress", "Running", "Creating")
-    eventually(ended, what="the operation's end")
-    return operation_of(server, answer)["status"]
-
-
 def test_a_deployment_that_was_being_created_is_finished_after_the_crash(server):
     answer = server.put_deployment("steady", "green")
     server.restart()
     assert server.score("steady", server.keys("steady")[0]).headers["azureml-model-deployment"] == "blue"
-    assert await_end(server, answer) == "Succeeded"
+    server.await_operation(answer)
     shown = server.ask("GET", "onlineEndpoints/steady/deployments/green").json()
     assert shown["properties"]["provisioningState"] == "Succeeded"
     key = server.keys("steady")[0]
@@ -61,7 +49,7 @@ def test_an_endpoint_that_was_being_deleted_is_gone_after_the_crash(server):
     key = server.keys("leaving")[0]
     answer = server.ask("DELETE", "onlineEndpoints/leaving")
     server.restart()
-    assert await_end(server, answer) == "Succeeded"
+    server.await_operation(answer)
     server.ask("GET", "onlineEndpoints/leaving", status=404)
     assert server.score("leaving", key).status_code == 401
     # Nothing of it is in the way of another of the same name.

@@ -16,8 +16,8 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
-from server import APUS, PATIENCE, SERVICE, Server, copy_models, environment, eventually
-from test_command_line import DONE, FAILED, UNREACHABLE, USAGE, apus
+from server import APUS, DONE, FAILED, PATIENCE, SERVICE, UNREACHABLE, USAGE, Server, copy_models, environment, eventually
+from test_command_line import apus
 from test_transport import certificates, credentials, tls_options  # noqa: F401 (a fixture)
 
 QUICK = ["--duration", "300ms", "--warm-up", "50ms", "--window", "50ms"]

@@ -5,7 +5,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from server import failure, infer_request, outputs_of, pb, simple_request
+from server import failure, infer_request, outputs_of, simple_request
 
 
 @pytest.fixture(scope="module")

@@ -42,15 +42,16 @@ package struct Compute: Sendable {
     return quota
   }
 
-  /// Gives an instance what its type says: threads for its cores, a GPU if it has any.
+  /// Gives an instance what its type says: threads for its cores, a GPU if it has any. One whose type is no longer declared
+  /// has its count all the same.
   internal func apply(_ record: DeploymentRecord, to configuration: inout ModelConfiguration) {
-    guard let type = try? catalogue.type(named: record.deployment.instanceType) else { return }
+    let resources = (try? catalogue.type(named: record.deployment.instanceType))?.resources ?? ComputeResources.none
     var group = InstanceGroup()
     group.count = record.instanceCount
-    if type.resources.gpus > 0 { group.kind = .gpu }
+    if resources.gpus > 0 { group.kind = .gpu }
     configuration.instanceGroups = [group]
-    if configuration.parameters["intra_op_thread_count"] == nil, type.resources.milliCores >= 2000 {
-      configuration.parameters["intra_op_thread_count"] = "\(type.resources.milliCores / 1000)"
+    if configuration.parameters["intra_op_thread_count"] == nil, resources.milliCores >= 2000 {
+      configuration.parameters["intra_op_thread_count"] = "\(resources.milliCores / 1000)"
     }
   }
 

@@ -67,9 +67,19 @@ struct Upload {
   ) async throws {
     var offset = blob.offset
     var failures = 0
+    // A request broke: the server may have taken in more or less of it than was sent.
+    var isUncertain = false
     while offset < size {
       let count = min(size - offset, Upload.requestBytes)
       do {
+        if isUncertain {
+          let left = try await Upload.missing(in: client.send(.get, upload).body)
+          let now = left.first { $0.digest == blob.digest }?.offset ?? size
+          progress.place(correctedBy: now - offset, sent: count)
+          offset = now
+          isUncertain = false
+          continue
+        }
         let start = offset
         _ = try await client.send(
           .patch, "\(upload)/blobs/\(blob.digest)",
@@ -80,15 +90,11 @@ struct Upload {
         offset += count
         failures = 0
       } catch let error where Upload.isWorthAnotherTry(error) {
+        isUncertain = true
         failures += 1
         if failures == Upload.maxAttempts { throw error }
         try await Task.sleep(for: .milliseconds(250 << failures))
         progress.say("\(error); going on")
-        // It may have taken in more or less of what was on its way.
-        let left = try await Upload.missing(in: client.send(.get, upload).body)
-        let now = left.first { $0.digest == blob.digest }?.offset ?? size
-        progress.place(correctedBy: now - offset, sent: count)
-        offset = now
       }
     }
   }

@@ -1,0 +1,69 @@
+"""`apus deployment` as a shell sees it. The control plane is scripted."""
+
+import json
+
+from control_plane import Uploads, model_folder, write
+from server import USAGE
+
+BLUE = """
+name: blue
+endpoint_name: churn
+model: {path: model, type: custom_model}
+instance_type: small
+instance_count: 2
+request_settings: {request_timeout_ms: 8000, max_concurrent_requests_per_instance: 4}
+"""
+
+
+def test_what_a_deployment_nests_is_registered_by_its_contents(plane, apus, tmp_path):
+    Uploads(plane)
+    plane.keep_endpoint()
+    model_folder(tmp_path)
+    write(tmp_path, "blue.yml", BLUE)
+    apus("deployment", "create", "-f", "blue.yml", "--all-traffic")
+    model, deployment, traffic = plane.sent("PUT")
+    name = model.place.split("/")[2]
+    assert name.startswith("anonymous-") and model.place == f"/models/{name}/versions/1"
+    assert model.body["properties"]["isAnonymous"] is True
+    assert deployment.place == "/onlineEndpoints/churn/deployments/blue"
+    assert deployment.headers["if-none-match"] == "*"
+    assert name in json.dumps(deployment.body["properties"]["model"])
+    assert deployment.body["properties"]["requestSettings"]["requestTimeout"] == "PT8S"
+    assert deployment.body["sku"]["capacity"] == 2
+    assert traffic.body["properties"]["traffic"] == {"blue": 100}
+    apus("deployment", "create", "-f", "blue.yml", "-n", "green")
+    assert [r.place for r in plane.sent("PUT")[3:]] == ["/onlineEndpoints/churn/deployments/green"]
+
+
+def test_a_deployment_is_changed_in_place(plane, apus, tmp_path):
+    plane.keep("/models/m/versions/1", {"properties": {}})
+    write(tmp_path, "blue.yml", BLUE.replace("{path: model, type: custom_model}", "azureml:m:1"))
+    apus("deployment", "create", "-f", "blue.yml")
+    apus("online-deployment", "update", "-n", "blue", "-e", "churn", "--set", "instance_count=5", "--only-show-errors")
+    changed = plane.sent("PUT")[-1]
+    assert changed.body["sku"]["capacity"] == 5 and changed.body["properties"]["instanceType"] == "small"
+    assert "if-match" in changed.headers
+    assert "nothing to change" in apus("deployment", "update", "-n", "blue", "-e", "churn", status=USAGE).stderr
+    assert "keeps its name" in apus(
+        "deployment", "update", "-n", "blue", "-e", "churn", "--set", "name=red", status=USAGE).stderr
+
+
+def test_options_of_az_without_a_meaning_are_told(plane, apus, tmp_path):
+    write(tmp_path, "blue.yml", BLUE.replace("{path: model, type: custom_model}", "azureml:m:1"))
+    done = apus("deployment", "create", "-f", "blue.yml", "--skip-script-validation", "--package-model")
+    assert "warning: --skip-script-validation" in done.stderr and "warning: --package-model" in done.stderr
+
+
+def test_logs_are_printed_as_they_are(plane, apus):
+    plane.rule("POST", "/onlineEndpoints/churn/deployments/blue/getLogs", (200, {"content": "one\ntwo\n"}))
+    assert apus("deployment", "get-logs", "-n", "blue", "-e", "churn", "-l", "7").stdout == "one\ntwo\n"
+    assert plane.sent("POST")[0].body == {"containerType": "InferenceServer", "tail": 7}
+    assert apus("deployment", "get-logs", "-n", "blue", "-e", "churn", "-o", "json").stdout == '"one\\ntwo\\n"\n'
+
+
+def test_the_profiles_endpoint_is_meant_where_none_is_named(plane, apus):
+    plane.rule("GET", "/onlineEndpoints/churn/deployments", (200, {"value": []}))
+    assert "--endpoint-name" in apus("deployment", "list", status=USAGE).stderr
+    apus("configure", "--defaults", "endpoint=churn", "output=tsv")
+    assert apus("deployment", "list").stdout == ""
+    assert len(plane.sent("GET", "/onlineEndpoints/churn/deployments")) == 1
