@@ -11,7 +11,7 @@ struct RolloutCommand: AsyncParsableCommand {
 
       EXAMPLES:
         apus rollout start -e churn -d green
-        apus rollout start -e churn -d green --steps 10 50 100 --hold 5m --max-latency-ratio 1.2 --mirror 20
+        apus rollout start -e churn -d green --steps 10,50,100 --hold 5m --max-latency-ratio 1.2 --mirror 20
         apus rollout status -e churn --watch
         apus rollout abort -e churn
       """,
@@ -40,8 +40,11 @@ struct RolloutCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The deployment to take traffic from. (default: the one with most of it)", valueName: "name"))
     var from: String?
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Percents of the two's traffic, ascending. (default: 1 5 10 25 50 100)", valueName: "percent"))
-    var steps: [Int] = []
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp(
+        "Percents of the two's traffic, ascending, apart by spaces or commas. (default: 1,5,10,25,50,100)", valueName: "percent"))
+    var steps: [String] = []
 
     @Option(help: ArgumentHelp("How long each step is watched. (default: 1m)", valueName: "time"), transform: TimeSpan.parse)
     var hold: TimeSpan?
@@ -88,6 +91,7 @@ struct RolloutCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
+      do throws(UsageError) { _ = try RolloutSteps.parse(steps) } catch { throw ValidationError(error.message) }
       if mirror == nil, mirrorHold != nil || maxMismatch != nil {
         throw ValidationError("--mirror-hold and --max-mismatch go with --mirror")
       }
@@ -98,7 +102,7 @@ struct RolloutCommand: AsyncParsableCommand {
         let session = try await server.session()
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
-          let begun = try await client.send(.put, path(name), body: ["properties": plan()])
+          let begun = try await client.send(.put, path(name), body: ["properties": try plan()])
           if wait.noWait { return try output.show(Flattened.document(begun.body), columns: columns) }
           try await RolloutWatch(client: client, endpoint: name, output: output).untilOver()
         }
@@ -106,10 +110,10 @@ struct RolloutCommand: AsyncParsableCommand {
     }
 
     /// What is not given is the server's to choose.
-    private func plan() -> Document {
+    private func plan() throws -> Document {
       var plan: Document.Object = ["deployment": .string(deploymentName)]
       if let from { plan["from"] = .string(from) }
-      if !steps.isEmpty { plan["steps"] = .array(steps.map { .int($0) }) }
+      if !steps.isEmpty { plan["steps"] = .array(try RolloutSteps.parse(steps).map { .int($0) }) }
       if let hold { plan["hold"] = hold.iso8601 }
       if let minimumRequests { plan["minimumRequests"] = .int(minimumRequests) }
       if let stepTimeout { plan["stepTimeout"] = stepTimeout.iso8601 }
