@@ -591,9 +591,12 @@ def test_a_rollout_is_followed_and_its_way_back_is_a_failure(plane, apus):
     assert json.loads(done.stdout)["state"] == "finished"
     apus("rollout", "start", "-e", "churn", "-d", "green", "--steps", "25,50,100", "--no-wait")
     assert plane.sent("PUT")[-1].body["properties"]["steps"] == [25, 50, 100]
+    for given, sent in (("none", None), ("30m", "PT1800S")):
+        apus("rollout", "start", "-e", "churn", "-d", "green", "--step-timeout", given, "--no-wait")
+        assert plane.sent("PUT")[-1].body["properties"] == {"deployment": "green", "stepTimeout": sent}
     for steps, words in (("25,abc", "'abc'"), ("50,25", "25 after 50"), ("50,101", "'101'")):
         assert words in apus("rollout", "start", "-e", "churn", "-d", "green", "--steps", steps, status=USAGE).stderr
-    assert len(plane.sent("PUT")) == 2
+    assert len(plane.sent("PUT")) == 4
     plane.rule("GET", "/onlineEndpoints/churn/rollout", state("rolledBack", reason="too many errors"))
     assert "too many errors" in apus("rollout", "status", "-e", "churn", "--watch", status=FAILED).stderr
     plane.rule("POST", "/onlineEndpoints/churn/rollout/abort", state("leaving"))

@@ -52,8 +52,12 @@ struct RolloutCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Answers of the new deployment that each step needs. (default: 20)", valueName: "n"))
     var minimumRequests: Int?
 
-    @Option(help: ArgumentHelp("The longest that a step may take.", valueName: "time"), transform: TimeSpan.parse)
-    var stepTimeout: TimeSpan?
+    @Option(
+      help: ArgumentHelp(
+        "The longest that a step may take, such as one without enough requests. (default: 1h more than it is watched)",
+        valueName: "time"),
+      transform: TimeBound.parse)
+    var stepTimeout: TimeBound?
 
     @Option(help: ArgumentHelp("What then: roll-back or pause. (default: roll-back)", valueName: "what"))
     var onStepTimeout: TimeoutAction?
@@ -116,7 +120,7 @@ struct RolloutCommand: AsyncParsableCommand {
       if !steps.isEmpty { plan["steps"] = .array(try RolloutSteps.parse(steps).map { .int($0) }) }
       if let hold { plan["hold"] = hold.iso8601 }
       if let minimumRequests { plan["minimumRequests"] = .int(minimumRequests) }
-      if let stepTimeout { plan["stepTimeout"] = stepTimeout.iso8601 }
+      if let stepTimeout { plan["stepTimeout"] = stepTimeout.document }
       if let onStepTimeout { plan["onStepTimeout"] = onStepTimeout.rest }
       var bounds = Document.Object()
       if let maxErrorDifference { bounds["maxErrorDifference"] = maxErrorDifference.document }
@@ -249,6 +253,17 @@ struct Bound: ExpressibleByArgument {
     } else {
       return nil
     }
+  }
+}
+
+/// A time, or none: something that may take as long as it takes.
+struct TimeBound {
+  let document: Document
+
+  static func parse(_ text: String) throws(UsageError) -> TimeBound {
+    if text == "none" { return TimeBound(document: .null) }
+    guard let span = TimeSpan(argument: text) else { throw UsageError("\(TimeSpan.form), or none") }
+    return TimeBound(document: span.iso8601)
   }
 }
 
