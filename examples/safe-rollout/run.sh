@@ -85,7 +85,7 @@ while [ "$compared" -lt 20 ]; do
   compared=$("$apus" mirror report -e filetype --query compared_requests -o tsv --only-show-errors)
 done
 "$apus" mirror report -e filetype -o table
-differ=$("$apus" mirror report -e filetype --query mismatched_requests -o tsv --only-show-errors)
+differ=$("$apus" mirror report -e filetype --query requests_with_other_labels -o tsv --only-show-errors)
 echo "$differ of $compared answers name another kind of file"
 
 say "the mirror off, and 10 % of the traffic to green"
