@@ -5,6 +5,12 @@ package struct MirrorReport: Hashable, Sendable, Codable {
   /// Of those, the ones of which any output differed in its labels, or, where it has none, beyond the tolerance; or in
   /// its shape or datatype, or was missing.
   package var mismatchedRequests: UInt64 = 0
+  /// Of the compared ones, those with any output that has another label.
+  package var requestsWithOtherLabels: UInt64 = 0
+  /// Of the compared ones, those with any number, labels aside, that is not exactly the same.
+  package var requestsWithOtherNumbers: UInt64 = 0
+  /// Of the compared ones, those with an output that is missing or unreadable, or has another shape or datatype.
+  package var requestsWithOtherStructure: UInt64 = 0
   /// Copies that the shadow did not answer, where the live deployment did. Not compared.
   package var shadowFailures: UInt64 = 0
   /// In the order in which they were first seen.
@@ -25,6 +31,8 @@ package struct MirrorReport: Hashable, Sendable, Codable {
     /// Contents that are not what their shape and datatype say.
     package var unreadable: UInt64 = 0
     package var differences = DifferenceStatistics()
+    /// Elements that are not exactly the same; two NaNs are.
+    package var unequalElements: UInt64 = 0
     package var labelRule: LabelRule
     /// Rows or elements whose labels were compared, and those that differ.
     package var labels: UInt64 = 0

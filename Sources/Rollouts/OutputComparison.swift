@@ -34,23 +34,26 @@ package struct OutputComparison: Sendable {
     live: UnsafeBufferPointer<Tensor>, shadow: UnsafeBufferPointer<Tensor>, requestID: String
   ) -> Bool {
     let requestID = Self.cut(requestID)
-    var matches = true
+    var found: AnswerDifferences = []
     for tensor in live {
       let match = shadow.first { $0.name == tensor.name }
-      if !compare(tensor, match, requestID: requestID) { matches = false }
+      found.formUnion(compare(tensor, match, requestID: requestID))
     }
     for tensor in shadow where !live.contains(where: { $0.name == tensor.name }) {
-      matches = false
+      found.insert(.structure)
       guard let place = place(of: tensor, rule: { _ in .none }) else { continue }
       report.outputs[place].missingInLive += 1
       note(.structure, 1, "only the shadow gives it", requestID, at: place)
     }
     report.comparedRequests += 1
-    if !matches { report.mismatchedRequests += 1 }
-    return matches
+    if found.isMismatch { report.mismatchedRequests += 1 }
+    if found.contains(.label) { report.requestsWithOtherLabels += 1 }
+    if found.contains(.number) { report.requestsWithOtherNumbers += 1 }
+    if found.contains(.structure) { report.requestsWithOtherStructure += 1 }
+    return !found.isMismatch
   }
 
-  private mutating func compare(_ live: Tensor, _ shadow: Tensor?, requestID: String) -> Bool {
+  private mutating func compare(_ live: Tensor, _ shadow: Tensor?, requestID: String) -> AnswerDifferences {
     let pairs = shadow.flatMap { Self.pairs(live, $0) }
     let place = place(of: live) { tensor in pairs.map { Self.rule(for: tensor, $0) } ?? Self.rule(for: tensor) }
     if let place { report.outputs[place].tensors += 1 }
@@ -59,29 +62,43 @@ package struct OutputComparison: Sendable {
         report.outputs[place].missingInShadow += 1
         note(.structure, 1, "the shadow does not give it", requestID, at: place)
       }
-      return false
+      return .structure
     }
     guard live.datatype == shadow.datatype, live.shape.elementsEqual(shadow.shape) else {
       if let place { noteStructure(live, shadow, requestID, at: place) }
-      return false
+      return .structure
     }
     guard let pairs, let result = pairs.compare(tolerance: tolerance) else {
       if let place {
         report.outputs[place].unreadable += 1
         note(.structure, 1, "contents that are not what shape and datatype say", requestID, at: place)
       }
-      return false
+      return .structure
     }
-    guard let place else { return result.statistics.beyondTolerance == 0 }
+    guard let place else {
+      let isLabels = Self.rule(for: live) == .equality
+      return Self.differences(result, hasLabels: isLabels, otherLabels: isLabels ? result.unequal : 0, areElementsLabels: isLabels)
+    }
     report.outputs[place].differences.add(result.statistics)
+    report.outputs[place].unequalElements += result.unequal
     return judge(live, pairs, result, requestID, at: place)
   }
 
-  /// Counts the labels, keeps the example if it is among the worst, and says whether the tensors match.
+  private static func differences(
+    _ result: (statistics: DifferenceStatistics, unequal: UInt64), hasLabels: Bool, otherLabels: UInt64, areElementsLabels: Bool
+  ) -> AnswerDifferences {
+    var found: AnswerDifferences = []
+    if otherLabels > 0 { found.insert(.label) }
+    if !areElementsLabels, result.unequal > 0 { found.insert(.number) }
+    if !hasLabels, result.statistics.beyondTolerance > 0 { found.insert(.tolerance) }
+    return found
+  }
+
+  /// Counts the labels, keeps the example if it is among the worst, and says in what the tensors differ.
   private mutating func judge(
     _ live: Tensor, _ pairs: ElementPairs, _ result: (statistics: DifferenceStatistics, unequal: UInt64),
     _ requestID: String, at place: Int
-  ) -> Bool {
+  ) -> AnswerDifferences {
     var labels: UInt64 = 0
     var mismatched: UInt64 = 0
     switch report.outputs[place].labelRule {
@@ -104,7 +121,9 @@ package struct OutputComparison: Sendable {
         "\(statistics.beyondTolerance) of \(statistics.elements) elements beyond the tolerance, by up to "
           + "\(statistics.maxAbsolute)", requestID, at: place)
     }
-    return labels > 0 ? mismatched == 0 : result.statistics.beyondTolerance == 0
+    return Self.differences(
+      result, hasLabels: labels > 0, otherLabels: mismatched,
+      areElementsLabels: report.outputs[place].labelRule == .equality)
   }
 
   // MARK: Reading tensors

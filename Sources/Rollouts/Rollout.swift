@@ -196,7 +196,11 @@ package struct Rollout: Hashable, Sendable {
     reason = stepNanoseconds < hold ? nil : doubt ?? missing.map { "'\(newName)' has \($0)" }
 
     if let timeout = plan.stepTimeoutNanoseconds, stepNanoseconds >= timeout {
-      let why = "\(place) did not pass within \(Figures.time(timeout)): \(reason ?? "its hold time is longer")"
+      var why = "\(place) did not pass within \(Figures.time(timeout)): \(reason ?? "its hold time is longer")"
+      if doubt == nil, missing != nil {
+        let minimum = phase == .mirroring ? "mirror.minimum_comparisons" : "minimum_requests"
+        why += "; where callers are few, \(minimum) can be lower or step_timeout longer"
+      }
       switch plan.onStepTimeout {
       case .rollBack: return leave(because: why)
       case .pause:

@@ -11,7 +11,7 @@ package struct RolloutPlan: Hashable, Sendable, Codable {
   /// Requests the new deployment must have answered in a step before it is judged, and before the step is left. At
   /// least 1.
   package var minimumRequests: UInt64
-  /// Longest time in one step; nil: as long as it takes.
+  /// Longest time in one step; nil: as long as it takes, which is for ever on an endpoint that nobody calls.
   package var stepTimeoutNanoseconds: UInt64?
   /// What to do when a step was not passed in that time.
   package var onStepTimeout: StepTimeoutAction
@@ -26,6 +26,11 @@ package struct RolloutPlan: Hashable, Sendable, Codable {
   }
 
   package static let maxSteps = 32
+
+  /// A time-out for whoever names none: an hour more than the longest step is watched.
+  package var standardStepTimeoutNanoseconds: UInt64 { longestHold + 3_600_000_000_000 }
+
+  private var longestHold: UInt64 { max(holdNanoseconds, mirror?.holdNanoseconds ?? 0) }
 
   package init(
     steps: [Int] = [1, 5, 10, 25, 50, 100], holdNanoseconds: UInt64 = 60_000_000_000,
@@ -71,10 +76,10 @@ package struct RolloutPlan: Hashable, Sendable, Codable {
     guard confidence > 0, confidence < 1 else {
       throw .invalidArgument("confidence is \(confidence); expected a number above 0 and below 1, such as 0.99")
     }
-    if let stepTimeoutNanoseconds, stepTimeoutNanoseconds < holdNanoseconds {
+    if let stepTimeoutNanoseconds, stepTimeoutNanoseconds < longestHold {
       throw .invalidArgument(
         "step_timeout is \(Figures.time(stepTimeoutNanoseconds)); expected at least the hold time, "
-          + Figures.time(holdNanoseconds))
+          + Figures.time(longestHold))
     }
     try bounds.validate()
     try mirror?.validate()

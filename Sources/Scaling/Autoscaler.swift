@@ -26,13 +26,15 @@ package struct Autoscaler: Sendable {
   package private(set) var rules: AutoscaleRules
   private var windows: [Key: MetricWindow] = [:]
   private var lastScaled: Instant?
+  private let start: Instant?
   private var firstLook: Instant?
 
-  /// - Parameter lastScaled: When the deployment was last scaled, if that is known from before.
+  /// - Parameter start: Since when the deployment is watched, if it may have been scaled just before, as by a server that
+  ///   was restarted: scaling in waits for its cooldown from then on. Scaling out does not: too few instances hurt.
   /// - Throws: `.invalidArgument` if the rules contradict themselves.
-  package init(rules: AutoscaleRules, lastScaled: Instant? = nil) throws(InferenceError) {
+  package init(rules: AutoscaleRules, since start: Instant? = nil) throws(InferenceError) {
     self.rules = rules
-    self.lastScaled = lastScaled
+    self.start = start
     try update(to: rules)
   }
 
@@ -146,12 +148,12 @@ package struct Autoscaler: Sendable {
     let firing = readings.filter { $0.rule.action.direction == .increase && $0.fires }
     guard let first = firing.first else { return nil }
     var best: (count: Int, reading: Reading)?
-    for reading in firing where cooldownLeft(reading.rule.action.cooldownSeconds, at: now) == 0 {
+    for reading in firing where cooldownLeft(reading.rule.action.cooldownSeconds, from: lastScaled, at: now) == 0 {
       let count = reading.rule.action.apply(to: instances)
       if best.map({ count > $0.count }) ?? true { best = (count, reading) }
     }
     guard let best else {
-      let left = firing.map { cooldownLeft($0.rule.action.cooldownSeconds, at: now) }.min() ?? 0
+      let left = firing.map { cooldownLeft($0.rule.action.cooldownSeconds, from: lastScaled, at: now) }.min() ?? 0
       return .keep(reason: "\(first.text), but the cooldown lasts \(ScaleDuration.text(seconds: left)) more")
     }
     let count = min(best.count, capacity.maximum)
@@ -176,7 +178,7 @@ package struct Autoscaler: Sendable {
     if let silent = inward.first(where: { !$0.fires }) { return .keep(reason: "no rule fires; \(silent.text)") }
     let wanted = max(inward.map { $0.rule.action.apply(to: instances) }.max() ?? instances, capacity.minimum)
     guard wanted < instances else { return .keep(reason: "\(first.text), but \(instances) is the minimum") }
-    let left = inward.map { cooldownLeft($0.rule.action.cooldownSeconds, at: now) }.max() ?? 0
+    let left = inward.map { cooldownLeft($0.rule.action.cooldownSeconds, from: lastScaled ?? start, at: now) }.max() ?? 0
     guard left == 0 else {
       return .keep(reason: "\(first.text), but the cooldown lasts \(ScaleDuration.text(seconds: left)) more")
     }
@@ -203,9 +205,9 @@ package struct Autoscaler: Sendable {
     return trigger.comparison.holds(projected, trigger.threshold)
   }
 
-  private func cooldownLeft(_ seconds: UInt64, at now: Instant) -> UInt64 {
-    guard let lastScaled else { return 0 }
-    let passed = now.nanoseconds(since: lastScaled)
+  private func cooldownLeft(_ seconds: UInt64, from began: Instant?, at now: Instant) -> UInt64 {
+    guard let began else { return 0 }
+    let passed = now.nanoseconds(since: began)
     let whole = seconds * 1_000_000_000
     return passed >= whole ? 0 : (whole - passed + 999_999_999) / 1_000_000_000
   }

@@ -53,11 +53,36 @@ def test_a_server_that_stays_away_ends_an_upload(plane, apus, tmp_path):
 def test_models_that_cannot_be_sent(plane, apus, tmp_path):
     assert "no file or folder" in apus("model", "create", "-n", "m", "--path", "gone", status=USAGE).stderr
     (tmp_path / "hollow").mkdir()
-    assert "no files in it" in apus("model", "create", "-n", "m", "--path", "hollow", status=USAGE).stderr
+    assert "holds no file" in apus("model", "create", "-n", "m", "--path", "hollow", status=USAGE).stderr
     (tmp_path / "round").mkdir()
     (tmp_path / "round/loop").symlink_to(tmp_path / "round")
-    assert "link to a folder" in apus("model", "create", "-n", "m", "--path", "round", status=USAGE).stderr
+    assert "only links to files are followed" in apus("model", "create", "-n", "m", "--path", "round", status=USAGE).stderr
+    os.mkfifo(tmp_path / "pipe")
+    assert "neither a file nor a folder" in apus("model", "create", "-n", "m", "--path", "pipe", status=USAGE).stderr
     assert plane.sent("PUT") == []
+
+
+def test_links_are_followed_within_the_folder_and_refused_out_of_it(plane, apus, tmp_path):
+    uploads = Uploads(plane)
+    folder = model_folder(tmp_path)
+    (folder / "1/also.onnx").symlink_to("model.onnx")
+    (folder / "1/words.txt").symlink_to(folder / "labels.txt")
+    apus("model", "create", "-n", "m", "-v", "1", "--path", "model")
+    sent = {path: uploads.blobs.get(digest, b"") for digest, _, _, path in uploads.files}
+    assert sent["1/also.onnx"] == (folder / "1/model.onnx").read_bytes() and sent["1/words.txt"] == b"no\nyes\n"
+    (tmp_path / "secret").write_text("not part of the model")
+    (tmp_path / "model-beside").mkdir()
+    (tmp_path / "model-beside/file").write_text("nor is this, though its path begins like the folder's")
+    for target in ("secret", "model-beside/file"):
+        (folder / "1/out").symlink_to(f"../../{target}")
+        refusal = apus("model", "create", "-n", "m", "-v", "2", "--path", "model", status=USAGE).stderr
+        assert f"link '1/out' leads out of the folder, to '{tmp_path.resolve() / target}'" in refusal
+        (folder / "1/out").unlink()
+    (tmp_path / "shortcut").symlink_to("model")  # a link that was named is meant
+    apus("model", "create", "-n", "m", "-v", "3", "--path", "shortcut")
+    (tmp_path / "model.onnx").symlink_to("model/1/model.onnx")
+    apus("model", "create", "-n", "m", "-v", "4", "--path", "model.onnx")
+    assert [put.place for put in plane.sent("PUT")] == [f"/models/m/versions/{version}" for version in (1, 3, 4)]
 
 
 def test_models_are_shown_changed_and_archived(plane, apus):

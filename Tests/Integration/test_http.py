@@ -3,13 +3,13 @@
 Real clients: `requests` for HTTP/1.1, `httpx` for HTTP/2, `tritonclient.http`, curl, and plain sockets where a client has
 to misbehave."""
 
+import contextlib
 import gzip
 import json
 import socket
 import ssl
 import struct
 import subprocess
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,6 +38,13 @@ class HTTPServer(Server):
 
     def http_socket(self):
         return socket.create_connection(("127.0.0.1", self.http_port), timeout=PATIENCE)
+
+    @contextlib.contextmanager
+    def running(self):
+        """The block sends a request to `slow`; after it, that is being run, which is known by what it costs."""
+        before = self.cpu_seconds()
+        yield
+        eventually(lambda: self.cpu_seconds() >= before + 0.1, what="a tenth of a second of computing")
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +261,8 @@ def test_a_client_that_goes_away_takes_its_request_back(http):
     before = failures()
     body = json.dumps({"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1] * 4}]}).encode()
     gone = http.http_socket()
-    gone.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    time.sleep(0.3)
+    with http.running():
+        gone.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     gone.close()
     eventually(lambda: failures() > before, what="the interrupted run")
@@ -418,8 +425,8 @@ def test_models_are_loaded_and_unloaded(tmp_path):
 def test_a_running_request_is_answered_when_the_server_stops(tmp_path):
     body = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
     with HTTPServer(TEST_MODELS) as server, ThreadPoolExecutor() as pool:
-        answer = pool.submit(infer, server, body, "slow")
-        time.sleep(0.5)
+        with server.running():
+            answer = pool.submit(infer, server, body, "slow")
         server.terminate()
         assert answer.result(PATIENCE).json()["outputs"][0]["data"] == [1.0, 2.0, 3.0, 4.0]
 
@@ -427,8 +434,8 @@ def test_a_running_request_is_answered_when_the_server_stops(tmp_path):
 def test_requests_in_hand_have_a_limit():
     body = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1] * 4}]}
     with HTTPServer(TEST_MODELS, "--http-max-requests", "1") as server, ThreadPoolExecutor() as pool:
-        first = pool.submit(infer, server, body, "slow")
-        time.sleep(0.3)
+        with server.running():
+            first = pool.submit(infer, server, body, "slow")
         second = infer(server, SIMPLE)
         assert (second.status_code, second.headers["retry-after"]) == (429, "1")
         assert first.result(PATIENCE).status_code == 200

@@ -34,6 +34,14 @@ def test_a_rollout_is_followed_and_its_way_back_is_a_failure(plane, apus):
         "deployment": "green", "steps": [5, 100], "hold": "PT90S",
         "bounds": {"maxErrorDifference": 0.02, "maxLatencyRatio": None}, "mirror": {"percent": 20}}
     assert json.loads(done.stdout)["state"] == "finished"
+    apus("rollout", "start", "-e", "churn", "-d", "green", "--steps", "25,50,100", "--no-wait")
+    assert plane.sent("PUT")[-1].body["properties"]["steps"] == [25, 50, 100]
+    for given, sent in (("none", None), ("30m", "PT1800S")):
+        apus("rollout", "start", "-e", "churn", "-d", "green", "--step-timeout", given, "--no-wait")
+        assert plane.sent("PUT")[-1].body["properties"] == {"deployment": "green", "stepTimeout": sent}
+    for steps, words in (("25,abc", "'abc'"), ("50,25", "25 after 50"), ("50,101", "'101'")):
+        assert words in apus("rollout", "start", "-e", "churn", "-d", "green", "--steps", steps, status=USAGE).stderr
+    assert len(plane.sent("PUT")) == 4
     plane.rule("GET", "/onlineEndpoints/churn/rollout", state("rolledBack", reason="too many errors"))
     assert "too many errors" in apus("rollout", "status", "-e", "churn", "--watch", status=FAILED).stderr
     plane.rule("POST", "/onlineEndpoints/churn/rollout/abort", state("leaving"))
@@ -63,10 +71,15 @@ def test_reports(plane, apus):
     assert "local:ci" in apus("audit", "list", "-o", "table", "--count", "5").stdout
     assert plane.requests[-1].query == "count=5"
     plane.rule("GET", "/onlineEndpoints/churn/mirrorReport", (200, {
-        "live": "blue", "shadow": "green", "comparedRequests": 4, "mismatchedRequests": 1, "shadowFailures": 0,
-        "outputs": [{"name": "scores", "labelMismatch": 0.25}]}))
+        "live": "blue", "shadow": "green", "comparedRequests": 4, "mismatchedRequests": 1, "shadowFailures": 2,
+        "requestsWithOtherLabels": 1, "requestsWithOtherNumbers": 3, "requestsWithOtherStructure": 0,
+        "outputs": [{"name": "scores", "elements": 40, "unequalElements": 30, "maxAbsoluteDifference": 0.5,
+                     "meanAbsoluteDifference": 0.125, "labels": 4, "mismatchedLabels": 1}]}))
     done = apus("mirror", "report", "-e", "churn", "-o", "table")
-    assert "green against blue: 4 compared, 1 differ" in done.stderr and "scores" in done.stdout
+    assert done.stderr.splitlines() == [
+        "green against blue: 4 answers compared; the shadow failed in 2 more", "another label: 1",
+        "a number that is not exactly the same: 3", "other outputs, shapes or datatypes: 0", "count as different: 1"]
+    assert done.stdout.splitlines()[-1].split() == ["scores", "40", "30", "0.5", "0.125", "4", "1"]
     amount = lambda cores: {"cores": cores, "memoryBytes": cores << 30, "gpus": 0}
     plane.rule("GET", "/computes", (200, {
         "value": [{"name": "small", "properties": amount(2)}], "total": amount(8), "free": amount(6),

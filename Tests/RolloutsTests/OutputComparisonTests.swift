@@ -141,6 +141,36 @@ private func quartet(_ datatype: Datatype) -> (live: OwnedTensor, shadow: OwnedT
   #expect(output.labelMismatch == 0.25)
   #expect(output.worst.map(\.requestID) == ["flipped", "shifted"])
   #expect(output.worst[0].text == "1 of 2 labels differ")
+  #expect(output.unequalElements == 8)
+}
+
+@Test func `a report counts answers by what differs: labels, numbers, structure`() {
+  var comparison = OutputComparison()
+  func answer(_ scores: [Float], _ size: Float, _ count: Int32) -> [OwnedTensor] {
+    [
+      OwnedTensor("scores", .fp32, [1, 2], values: scores), OwnedTensor("size", .fp32, [1], values: [size]),
+      OwnedTensor("count", .int32, [1], values: [count]),
+    ]
+  }
+  let live = answer([0.25, 0.75], 1, 7)
+  func counts(_ shadow: [OwnedTensor]) -> [UInt64] {
+    var one = comparison
+    one.compare(live, shadow)
+    let report = one.report
+    return [
+      report.requestsWithOtherLabels, report.requestsWithOtherNumbers, report.requestsWithOtherStructure, report.mismatchedRequests,
+    ]
+  }
+  #expect(counts(live) == [0, 0, 0, 0])
+  #expect(counts(answer([0.5, 0.75], 1, 7)) == [0, 1, 0, 0], "the greatest score is where it was")
+  #expect(counts(answer([0.75, 0.25], 1, 7)) == [1, 1, 0, 1])
+  #expect(counts(answer([0.25, 0.75], 1.00001, 7)) == [0, 1, 0, 0], "it is within the tolerance")
+  #expect(counts(answer([0.25, 0.75], 2, 7)) == [0, 1, 0, 1], "without a label the tolerance counts")
+  #expect(counts(answer([0.25, 0.75], 1, 8)) == [1, 0, 0, 1], "an integer is a label itself")
+  #expect(counts(Array(live.dropLast())) == [0, 0, 1, 1])
+  comparison.compare(live, answer([0.5, 0.75], 1, 7))
+  comparison.compare(live, answer([0.5, 0.75], 1, 8))
+  #expect(counts(live) == [1, 2, 0, 1])
 }
 
 @Test(arguments: [

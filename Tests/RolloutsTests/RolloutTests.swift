@@ -130,7 +130,9 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
   #expect(rollout.tick(at: at(4), new: measured(3), old: measured(30)) == .wait(until: at(5)))
   #expect(
     rollout.tick(at: at(5), new: measured(0), old: measured(0))
-      == .rollBack(reason: "step 1 of 2 (10 %) did not pass within 5 s: 'green' has 3 of 20 requests"))
+      == .rollBack(
+        reason: "step 1 of 2 (10 %) did not pass within 5 s: 'green' has 3 of 20 requests; "
+          + "where callers are few, minimum_requests can be lower or step_timeout longer"))
 
   plan.onStepTimeout = .pause
   rollout = try holding(plan)
@@ -138,6 +140,25 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
   #expect(rollout.isPaused)
   #expect(try rollout.resume(at: at(9)) == .wait(until: at(9)))
   #expect(rollout.tick(at: at(10), new: measured(20), old: measured(30)) == .setTraffic(percent: 100))
+}
+
+@Test func `the time-out that nobody named is an hour more than the longest step is watched`() {
+  #expect(RolloutPlan(holdNanoseconds: 60 * second).standardStepTimeoutNanoseconds == 3660 * second)
+  let mirrored = RolloutPlan(holdNanoseconds: 60 * second, mirror: MirrorStep(holdNanoseconds: 600 * second))
+  #expect(mirrored.standardStepTimeoutNanoseconds == 4200 * second)
+}
+
+@Test func `a mirror step without copies to compare times out too`() throws {
+  let plan = RolloutPlan(
+    steps: [100], holdNanoseconds: second, stepTimeoutNanoseconds: 5 * second, mirror: MirrorStep(holdNanoseconds: second))
+  var rollout = try Rollout(plan: plan, new: "green", old: "blue")
+  _ = rollout.start()
+  _ = rollout.mirrorApplied(at: at(0))
+  #expect(
+    rollout.tick(at: at(5), new: measured(0), old: measured(0))
+      == .rollBack(
+        reason: "the mirror step (10 %) did not pass within 5 s: 'green' has 0 of 50 comparisons; "
+          + "where callers are few, mirror.minimum_comparisons can be lower or step_timeout longer"))
 }
 
 @Test func `a mirror step comes before any share, and differing answers end it`() throws {
@@ -261,6 +282,10 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
   (RolloutPlan(minimumRequests: 0), "minimum_requests is 0; expected at least 1"),
   (RolloutPlan(confidence: 1), "confidence is 1.0; expected a number above 0 and below 1, such as 0.99"),
   (RolloutPlan(stepTimeoutNanoseconds: 1_000_000_000), "step_timeout is 1 s; expected at least the hold time, 60 s"),
+  (
+    RolloutPlan(stepTimeoutNanoseconds: 60 * second, mirror: MirrorStep(holdNanoseconds: 90 * second)),
+    "step_timeout is 60 s; expected at least the hold time, 90 s"
+  ),
   (
     RolloutPlan(bounds: RolloutBounds(maxErrorDifference: -0.1)),
     "max_error_difference is -0.1; expected a share from 0 to below 1"

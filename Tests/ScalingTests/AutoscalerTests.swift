@@ -89,6 +89,22 @@ extension Autoscaler {
   #expect(scaler.decide(320, 2).count == 3)
 }
 
+@Test func `after a restart it scales in when a cooldown has passed, and out at once`() throws {
+  let rules = try scaler([
+    rule("Cpu > 70 avg 10s", "out 1", cooldown: 300), rule("Cpu < 20 avg 10s", "in 1", cooldown: 300),
+  ]).rules
+  var idle = try Autoscaler(rules: rules, since: at(1000))
+  idle.feed(5, of: cpu, 1000...1299)
+  #expect(
+    idle.decide(1299, 3)
+      == .keep(reason: "profile 'work': Cpu < 20 avg 10s: it is 5, but the cooldown lasts 1s more"))
+  idle.feed(5, of: cpu, 1300...1300)
+  #expect(idle.decide(1300, 3).count == 2)
+  var busy = try Autoscaler(rules: rules, since: at(1000))
+  busy.feed(90, of: cpu, 1000...1001)
+  #expect(busy.decide(1001, 3).count == 4)
+}
+
 @Test func `it does not scale in where fewer instances would at once scale out`() throws {
   var scaler = try scaler([rule("Cpu > 70 avg 10s", "out 1"), rule("Cpu < 60 avg 10s", "in 2")])
   scaler.feed(50, of: cpu, 0...20)

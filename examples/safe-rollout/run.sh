@@ -85,6 +85,9 @@ while [ "$compared" -lt 20 ]; do
   compared=$("$apus" mirror report -e filetype --query compared_requests -o tsv --only-show-errors)
 done
 "$apus" mirror report -e filetype -o table
+# Both numbers of one report: the load goes on.
+set -- $("$apus" mirror report -e filetype --query '[requests_with_other_labels, compared_requests]' -o tsv --only-show-errors)
+echo "$1 of $2 answers name another kind of file"
 
 say "the mirror off, and 10 % of the traffic to green"
 "$apus" endpoint update -n filetype --mirror-traffic green=0 --traffic "blue=90 green=10" --query traffic -o yaml

@@ -35,6 +35,9 @@ extension ControlPlane {
   private static func document(_ report: MirrorReport) -> Document.Object {
     [
       "comparedRequests": .int(Int(report.comparedRequests)), "mismatchedRequests": .int(Int(report.mismatchedRequests)),
+      "requestsWithOtherLabels": .int(Int(report.requestsWithOtherLabels)),
+      "requestsWithOtherNumbers": .int(Int(report.requestsWithOtherNumbers)),
+      "requestsWithOtherStructure": .int(Int(report.requestsWithOtherStructure)),
       "shadowFailures": .int(Int(report.shadowFailures)), "untrackedOutputs": .int(Int(report.untrackedOutputs)),
       "outputs": .array(report.outputs.map { .object(document($0)) }),
     ]
@@ -46,6 +49,7 @@ extension ControlPlane {
       "name": .string(output.name), "tensors": .int(Int(output.tensors)), "elements": .int(Int(differences.elements)),
       "meanAbsoluteDifference": .double(differences.meanAbsolute), "rootMeanSquareDifference": .double(differences.rootMeanSquare),
       "maxAbsoluteDifference": .double(differences.maxAbsolute),
+      "unequalElements": .int(Int(output.unequalElements)),
       "beyondTolerance": .int(Int(differences.beyondTolerance)), "labelRule": .string(output.labelRule.rawValue),
       "labels": .int(Int(output.labels)), "mismatchedLabels": .int(Int(output.mismatchedLabels)),
       "labelMismatch": .double(output.labelMismatch), "missingInShadow": .int(Int(output.missingInShadow)),

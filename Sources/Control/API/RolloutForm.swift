@@ -45,7 +45,6 @@ internal final class RolloutForm {
     }
     if let hold = try duration("hold") { plan.holdNanoseconds = hold }
     if let count = try count("minimumRequests") { plan.minimumRequests = count }
-    plan.stepTimeoutNanoseconds = try duration("stepTimeout")
     if let text = try optionalText("onStepTimeout") {
       guard let action = RolloutPlan.StepTimeoutAction(rawValue: text) else {
         throw unexpected("onStepTimeout", "'rollBack' or 'pause'", .string(text))
@@ -72,6 +71,8 @@ internal final class RolloutForm {
       if let count = try mirror.count("minimumComparisons") { step.minimumComparisons = count }
       plan.mirror = step
     }
+    // After the steps' times, which the time-out that nobody named depends on.
+    plan.stepTimeoutNanoseconds = try bound("stepTimeout", plan.standardStepTimeoutNanoseconds, duration)
     do throws(InferenceError) { try plan.validate() } catch { throw ControlError(.badArgument, "\(place): \(error.message)") }
     return plan
   }
@@ -80,7 +81,9 @@ internal final class RolloutForm {
     func optional(_ number: Double?) -> Document { number.map(Document.double) ?? .null }
     var document: Document.Object = [
       "steps": .array(plan.steps.map(Document.int)), "hold": .string(text(plan.holdNanoseconds)),
-      "minimumRequests": .int(Int(plan.minimumRequests)), "onStepTimeout": .string(plan.onStepTimeout.rawValue),
+      "minimumRequests": .int(Int(plan.minimumRequests)),
+      "stepTimeout": plan.stepTimeoutNanoseconds.map { Document.string(text($0)) } ?? .null,
+      "onStepTimeout": .string(plan.onStepTimeout.rawValue),
       "confidence": .double(plan.confidence),
       "bounds": [
         "maxErrorDifference": optional(plan.bounds.maxErrorDifference), "maxErrorRatio": optional(plan.bounds.maxErrorRatio),
@@ -89,7 +92,6 @@ internal final class RolloutForm {
         "minimumLatencySamples": .int(Int(plan.bounds.minimumLatencySamples)),
       ],
     ]
-    if let timeout = plan.stepTimeoutNanoseconds { document["stepTimeout"] = .string(text(timeout)) }
     if let mirror = plan.mirror {
       document["mirror"] = [
         "percent": .int(mirror.percent), "hold": .string(text(mirror.holdNanoseconds)), "maxMismatch": optional(mirror.maxMismatch),
@@ -115,12 +117,18 @@ internal final class RolloutForm {
   }
 
   /// `null` takes a bound away; what is not there leaves it at its default.
-  private func bound(_ key: String, _ standard: Double?) throws(ControlError) -> Double? {
+  private func bound<Value>(
+    _ key: String, _ standard: Value?, _ read: (String) throws(ControlError) -> Value?
+  ) throws(ControlError) -> Value? {
     if object[key] == .null {
       asked.insert(key)
       return nil
     }
-    return try number(key) ?? standard
+    return try read(key) ?? standard
+  }
+
+  private func bound(_ key: String, _ standard: Double?) throws(ControlError) -> Double? {
+    try bound(key, standard, number)
   }
 
   private func number(_ key: String) throws(ControlError) -> Double? {

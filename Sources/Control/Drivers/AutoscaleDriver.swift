@@ -82,7 +82,7 @@ internal final class AutoscaleDriver: Sendable {
   private static func scaler(_ settings: Settings, at now: Instant) throws(InferenceError) -> Scaler {
     switch settings {
     case .utilisation(let scale): .utilisation(UtilizationScaler(policy: TargetUtilization(scale)), nextLook: now)
-    case .rules(let settings): .rules(try Autoscaler(rules: try AutoscaleRules(settings)))
+    case .rules(let settings): .rules(try Autoscaler(rules: try AutoscaleRules(settings), since: now))
     }
   }
 

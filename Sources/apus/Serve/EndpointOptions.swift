@@ -8,12 +8,12 @@ internal import Transport
 
 /// Endpoints: where they are kept, where they are reached, and who may.
 struct EndpointOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Directory that `apus init` made: serve the endpoints that are kept there.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Directory that `apus init` made; the endpoints in it are served.", valueName: "dir"))
   var data: String?
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Take everybody who reaches this server for its owner; for one that only its user reaches. (default: --no-private)")
+    help: "Take whoever reaches this server for its owner. Only for a server that nobody else reaches. (default: --no-private)")
   var `private`: Bool?
 
   @Option(
@@ -23,67 +23,75 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The same, where endpoints with public_network_access disabled are served too. Repeatable.", valueName: "address"))
+      "Address for scoring over HTTP inside your own network. Endpoints with public_network_access: disabled answer here, but "
+        + "not at --http-listen. Repeatable.", valueName: "address"))
   var privateHTTPListen: [SocketAddress] = []
 
   @Option(
     help: ArgumentHelp(
-      "Address for gRPC beside --listen, where endpoints with public_network_access disabled are served too. Repeatable.",
-      valueName: "address"))
+      "Address for gRPC inside your own network. Endpoints with public_network_access: disabled answer here, but not at "
+        + "--listen. Repeatable.", valueName: "address"))
   var privateListen: [SocketAddress] = []
 
   @Option(
     help: ArgumentHelp(
-      "Address of the control plane over HTTP. Repeatable. (default: 127.0.0.1:8003 with --data)", valueName: "address"))
+      "Address for managing endpoints over HTTP. Repeatable. (default: 127.0.0.1:8003 with --data)", valueName: "address"))
   var controlListen: [SocketAddress] = []
 
   @Option(
     help: ArgumentHelp(
-      "What scoring addresses begin with, such as https://models.example.com. (default: as the caller reached us)",
-      valueName: "address"))
+      "Address that clients are told to call, such as https://models.example.com where a proxy stands before this server. "
+        + "(default: the one that the request came to)", valueName: "address"))
   var scoringAddress: String?
 
-  @Option(help: ArgumentHelp("Name of the workspace in addresses. (default: default)", valueName: "name"))
+  @Option(help: ArgumentHelp("The workspace's name in paths: /workspaces/NAME/…. (default: default)", valueName: "name"))
   var workspace: String?
 
   @Option(
     help: ArgumentHelp(
-      "An instance type and what one instance of it gets: NAME=CORES,MEMORY[,GPUS], such as small=2,4Gi. Repeatable.",
+      "Declares an instance type and what each instance of it gets: NAME=CORES,MEMORY[,GPUS], such as small=2,4Gi. Repeatable.",
       valueName: "type"))
   var instanceType: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "What to do with instance types that are not declared: refuse, or use_default. (default: use_default, or refuse "
-        + "where one is declared)",
+      "What to do with a deployment of an instance type that is not declared: refuse it, or use_default, which gives it what "
+        + "the type called default gets. (default: refuse if any type is declared, else use_default)",
       valueName: "what"))
   var unknownInstanceTypes: UnknownTypes?
 
   @Option(
-    help: ArgumentHelp("What all instances may use together: CORES,MEMORY[,GPUS]. (default: the machine)", valueName: "resources"))
+    help: ArgumentHelp(
+      "What all instances together may use: CORES,MEMORY[,GPUS], such as 16,64Gi. (default: all of this machine)",
+      valueName: "resources"))
   var machine: String?
 
   @Option(
     help: ArgumentHelp(
-      "Memory that models may use before those with load_on_demand leave it, least recently used first. (default: no limit)",
-      valueName: "size"),
+      "Memory for models. When they use more, deployments with load_on_demand leave memory, the least recently used first. "
+        + "(default: no limit)", valueName: "size"),
     transform: ByteCount.parse)
   var modelMemoryBytes: ByteCount?
 
   @Option(
     help: ArgumentHelp(
-      "An OpenID Connect issuer whose tokens are taken: NAME=ISSUER,AUDIENCE[,AUDIENCE…]. Repeatable.", valueName: "issuer"))
+      "An OpenID Connect issuer whose tokens are accepted, and the audiences they must name one of: "
+        + "NAME=ISSUER,AUDIENCE[,AUDIENCE…]. Repeatable.", valueName: "issuer"))
   var oidcIssuer: [String] = []
 
   @Option(
-    help: ArgumentHelp("How long an endpoint's token is good. (default: 8h)", valueName: "time"), transform: TimeSpan.parse)
+    help: ArgumentHelp("How long the tokens that this server issues for an endpoint are valid. (default: 8h)", valueName: "time"),
+    transform: TimeSpan.parse)
   var tokenLifetime: TimeSpan?
 
   @Option(
-    help: ArgumentHelp("Origin whose pages may use the HTTP addresses; *: all. Repeatable.", valueName: "origin"))
+    help: ArgumentHelp(
+      "Origin of web pages that may call the HTTP addresses, such as https://app.example.com; *: every origin. Repeatable.",
+      valueName: "origin"))
   var corsOrigin: [String] = []
 
-  @Option(help: ArgumentHelp("Largest body over HTTP. (default: 100MiB)", valueName: "size"), transform: ByteCount.parse)
+  @Option(
+    help: ArgumentHelp("Largest body of an HTTP request. (default: 100MiB)", valueName: "size"), transform: ByteCount.parse)
   var maxBodyBytes: ByteCount?
 
   enum UnknownTypes: String, ExpressibleByArgument, CaseIterable {

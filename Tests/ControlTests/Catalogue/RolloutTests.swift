@@ -175,6 +175,25 @@ import Testing
     }
   }
 
+  @Test func `a rollout that nobody calls goes back when its step has lasted too long, and says what it lacked`() async throws {
+    try await withTwo { world in
+      let timeouts: [(Document.Object, Document)] = [
+        ([:], "PT1H2S"), (["mirror": ["hold": "PT10M"]], "PT1H10M"), (["stepTimeout": .null], .null), (["stepTimeout": "PT5S"], "PT5S"),
+      ]
+      for (more, timeout) in timeouts {
+        let begun = try await world.send(.put, Self.place, Self.plan(more))
+        #expect(begun.body?["properties"]?["stepTimeout"] == timeout, "\(more)")
+        if timeout != "PT5S" { _ = try await world.send(.post, Self.place + "/abort") }
+      }
+      await world.pass(seconds: 8)
+      let end = try await state(world)
+      #expect(end["state"] == "rolledBack")
+      let reason = end["reason"]?.string ?? ""
+      #expect(reason.contains("within 5 s: 'green' has 0 of 5 requests; where callers are few, minimum_requests"), "\(end)")
+      #expect(try await world.traffic() == ["blue": 100])
+    }
+  }
+
   @Test func `deleting the endpoint ends its rollout`() async throws {
     try await withTwo { world in
       _ = try await world.send(.put, Self.place, Self.plan())

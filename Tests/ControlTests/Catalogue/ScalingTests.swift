@@ -118,6 +118,35 @@ import Threads
     }
   }
 
+  @Test func `a restart does not cut a cooldown short`() async throws {
+    var options = CatalogueWorld.Options()
+    options.isDurable = true
+    let first = try await CatalogueWorld(options)
+    try await first.addChurn()
+    let update = try await first.send(.patch, "onlineEndpoints/churn/deployments/blue", ["sku": ["capacity": 3]])
+    #expect(try await first.ended(update)["status"] == "Succeeded")
+    let inward = Self.rules([
+      "metricTrigger": [
+        "metricName": "RequestsPerMinute", "timeGrain": "PT1M", "statistic": "Average", "timeWindow": "PT5M",
+        "timeAggregation": "Average", "operator": "LessThan", "threshold": 10,
+      ],
+      "scaleAction": ["direction": "Decrease", "type": "ChangeCount", "value": "1", "cooldown": "PT10M"],
+    ])
+    #expect(try await first.send(.put, "onlineEndpoints/churn/deployments/blue/autoscale", inward).status == 201)
+    await first.pass(seconds: 590)
+    #expect(try await wanted(first) == 3)
+    await first.pass(seconds: 20)
+    #expect(try await wanted(first) == 2)
+    try await first.end()
+
+    let second = try await CatalogueWorld(options, in: first.folder)
+    await second.pass(seconds: 590)
+    #expect(try await wanted(second) == 2, "it was scaled shortly before")
+    await second.pass(seconds: 20)
+    #expect(try await wanted(second) == 1)
+    try await second.end()
+  }
+
   @Test func `autoscale settings that can't be are refused by name, and go with their deployment`() async throws {
     try await withWorld { world in
       try await world.addChurn()

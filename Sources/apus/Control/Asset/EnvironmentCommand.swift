@@ -13,7 +13,10 @@ struct EnvironmentCommand: AsyncParsableCommand {
         apus environment create -f environment.yml
         apus environment list -o table
       """,
-    subcommands: [Create.self, Update.self, Show.self, List.self, Archive.self, Restore.self])
+    subcommands: [
+      Create.self, Update.self, ShowAsset<EnvironmentVersion>.self, ListAssets<EnvironmentVersion>.self,
+      ArchiveAsset<EnvironmentVersion>.self, RestoreAsset<EnvironmentVersion>.self,
+    ])
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -109,37 +112,5 @@ struct EnvironmentCommand: AsyncParsableCommand {
         }
       }
     }
-  }
-
-  struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show a version of an environment, the latest by default.")
-    @OptionGroup var asset: LabelledAssetName
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ShowAsset<EnvironmentVersion>(asset: asset, output: output, server: server).run() }
-  }
-
-  struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the environments, or the versions of one.")
-    @OptionGroup var options: ListAssetOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ListAssets<EnvironmentVersion>(options: options, output: output, server: server).run() }
-  }
-
-  struct Archive: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Hide an environment, or one version of it, from lists; what uses it goes on.")
-    @OptionGroup var asset: AssetName
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ArchiveAsset<EnvironmentVersion>(asset: asset, isArchived: true, server: server).run() }
-  }
-
-  struct Restore: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Show an archived environment, or one version of it, in lists again.")
-    @OptionGroup var asset: AssetName
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ArchiveAsset<EnvironmentVersion>(asset: asset, isArchived: false, server: server).run() }
   }
 }

@@ -18,7 +18,8 @@ struct ModelCommand: AsyncParsableCommand {
         apus model download -n churn -v 3 -p /tmp/churn
       """,
     subcommands: [
-      Create.self, Update.self, Show.self, List.self, Download.self, Archive.self, Restore.self,
+      Create.self, Update.self, ShowAsset<ModelVersion>.self, ListAssets<ModelVersion>.self, Download.self,
+      ArchiveAsset<ModelVersion>.self, RestoreAsset<ModelVersion>.self,
     ])
 
   struct Create: AsyncParsableCommand {
@@ -123,36 +124,5 @@ struct ModelCommand: AsyncParsableCommand {
         }
       }
     }
-  }
-
-  struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show a version of a model, the latest by default.")
-    @OptionGroup var asset: LabelledAssetName
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ShowAsset<ModelVersion>(asset: asset, output: output, server: server).run() }
-  }
-
-  struct List: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the models, or the versions of one.")
-    @OptionGroup var options: ListAssetOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ListAssets<ModelVersion>(options: options, output: output, server: server).run() }
-  }
-
-  struct Archive: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Hide a model, or one version of it, from lists; what uses it goes on.")
-    @OptionGroup var asset: AssetName
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ArchiveAsset<ModelVersion>(asset: asset, isArchived: true, server: server).run() }
-  }
-
-  struct Restore: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show an archived model, or one version of it, in lists again.")
-    @OptionGroup var asset: AssetName
-    @OptionGroup var server: ServerOptions
-    func run() async throws { try await ArchiveAsset<ModelVersion>(asset: asset, isArchived: false, server: server).run() }
   }
 }

@@ -1,8 +1,14 @@
 internal import ArgumentParser
 internal import Documents
 
-/// Which assets are to be listed.
-struct ListAssetOptions: ParsableArguments {
+// The verbs that are the same for models and environments, but for the word.
+
+/// Lists the names of a kind of asset, or the versions of one name.
+struct ListAssets<Value: Asset>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(commandName: "list", abstract: "List the \(Value.word)s, or the versions of one.")
+  }
+
   @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Its versions, in place of all names.", valueName: "name"))
   var name: String?
 
@@ -15,32 +21,28 @@ struct ListAssetOptions: ParsableArguments {
   @Flag(help: "Archived ones only.")
   var archivedOnly = false
 
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var server: ServerOptions
+
   func validate() throws {
     if let maxResults, maxResults < 1 { throw ValidationError("--max-results is 1 or more") }
     if includeArchived, archivedOnly { throw ValidationError("--include-archived and --archived-only exclude each other") }
   }
-}
-
-/// Lists the names of a kind of asset, or the versions of one name.
-struct ListAssets<Value: Asset> {
-  let options: ListAssetOptions
-  let output: OutputOptions
-  let server: ServerOptions
 
   func run() async throws {
     try await ExitStatus.report {
       try await ControlClient.with(try await server.session()) { client in
-        let path = options.name.map { ResourcePath.versions(Value.kind, $0) } ?? ResourcePath.assets(Value.kind)
-        let view = options.archivedOnly ? "ArchivedOnly" : options.includeArchived ? "All" : "ActiveOnly"
+        let path = name.map { ResourcePath.versions(Value.kind, $0) } ?? ResourcePath.assets(Value.kind)
+        let view = archivedOnly ? "ArchivedOnly" : includeArchived ? "All" : "ActiveOnly"
         let found = try await client.list(path, query: ["listViewType": view]).filter { asset in
-          options.name == nil || !options.archivedOnly || asset["properties"]?["isArchived"] == true
+          name == nil || !archivedOnly || asset["properties"]?["isArchived"] == true
         }
-        let shown = found.prefix(options.maxResults ?? .max).map { asset in
-          guard let name = options.name else { return ListAssets.container(asset) }
+        let shown = found.prefix(maxResults ?? .max).map { asset in
+          guard let name else { return ListAssets.container(asset) }
           return ServedResource<Value>.shown(asset, names: [name, asset["name"]?.string ?? ""])
         }
         try output.show(
-          .array(shown), columns: options.name == nil ? AssetVerbs<Value>.listColumns : AssetVerbs<Value>.columns)
+          .array(shown), columns: name == nil ? AssetVerbs<Value>.listColumns : AssetVerbs<Value>.columns)
       }
     }
   }
@@ -54,10 +56,14 @@ struct ListAssets<Value: Asset> {
 }
 
 /// Shows one version.
-struct ShowAsset<Value: Asset> {
-  let asset: LabelledAssetName
-  let output: OutputOptions
-  let server: ServerOptions
+struct ShowAsset<Value: Asset>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(commandName: "show", abstract: "Show a version of a registered \(Value.word), the latest by default.")
+  }
+
+  @OptionGroup var asset: LabelledAssetName
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var server: ServerOptions
 
   func run() async throws {
     try await ExitStatus.report {
@@ -72,16 +78,38 @@ struct ShowAsset<Value: Asset> {
   }
 }
 
-/// Takes an asset out of lists, or puts it back.
-struct ArchiveAsset<Value: Asset> {
-  let asset: AssetName
-  let isArchived: Bool
-  let server: ServerOptions
+/// Takes an asset out of lists.
+struct ArchiveAsset<Value: Asset>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "archive",
+      abstract: "Hide a registered \(Value.word), or one version of it, from lists; what uses it goes on.")
+  }
 
-  func run() async throws {
+  @OptionGroup var asset: AssetName
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws { try await asset.setArchived(true, Value.self, at: server) }
+}
+
+/// Puts an archived asset back.
+struct RestoreAsset<Value: Asset>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "restore", abstract: "Show an archived \(Value.word), or one version of it, in lists again.")
+  }
+
+  @OptionGroup var asset: AssetName
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws { try await asset.setArchived(false, Value.self, at: server) }
+}
+
+extension AssetName {
+  fileprivate func setArchived<Value: Asset>(_ isArchived: Bool, _: Value.Type, at server: ServerOptions) async throws {
     try await ExitStatus.report {
       try await ControlClient.with(try await server.session()) { client in
-        try await AssetVerbs<Value>(client: client, isQuiet: false).setArchived(isArchived, asset.name, asset.version)
+        try await AssetVerbs<Value>(client: client, isQuiet: false).setArchived(isArchived, name, version)
       }
     }
   }

@@ -16,7 +16,18 @@ struct MirrorCommand: AsyncParsableCommand {
   struct Report: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show how far the shadow's outputs are from the live ones.",
-      discussion: "A table has a row for each output of the model; the other forms have all there is.")
+      discussion: """
+        A table has a row for each output of the model; the other forms have all there is. Answers count as different \
+        (mismatched_requests, what a rollout's --max-mismatch is held against) if any label differs, if a number of an \
+        output without labels is beyond the tolerance, or if an output is missing or has another shape or datatype.
+        """)
+
+    static let columns = [
+      TableColumn("output", "name"), TableColumn("elements", "elements"), TableColumn("unequal", "unequal_elements"),
+      TableColumn("largest difference", "max_absolute_difference"), TableColumn("mean difference", "mean_absolute_difference"),
+      TableColumn("beyond tolerance", "beyond_tolerance"), TableColumn("labels", "labels"),
+      TableColumn("other labels", "mismatched_labels"),
+    ]
 
     @OptionGroup var endpoint: EndpointOption
     @OptionGroup var output: OutputOptions
@@ -29,15 +40,26 @@ struct MirrorCommand: AsyncParsableCommand {
         try await ControlClient.with(session) { client in
           let report = try await client.send(.get, "\(ResourcePath.endpoint(name))/mirrorReport").body
           if output.isTable {
-            output.say(
-              "\(report["shadow"]?.string ?? "") against \(report["live"]?.string ?? ""): "
-                + "\(report["comparedRequests"]?.int ?? 0) compared, \(report["mismatchedRequests"]?.int ?? 0) differ, "
-                + "\(report["shadowFailures"]?.int ?? 0) failed in the shadow")
-            return try output.show(SnakeCase.converted(report["outputs"] ?? []))
+            output.say(Report.summary(report))
+            return try output.show(SnakeCase.converted(report["outputs"] ?? []), columns: Report.columns)
           }
           try output.show(SnakeCase.converted(report))
         }
       }
+    }
+
+    /// What was counted, of all outputs together.
+    private static func summary(_ report: Document) -> String {
+      func count(_ key: String) -> Int { report[key]?.int ?? 0 }
+      let hasLabels = (report["outputs"]?.array ?? []).contains { $0["labels"]?.int ?? 0 > 0 }
+      return """
+        \(report["shadow"]?.string ?? "") against \(report["live"]?.string ?? ""): \
+        \(count("comparedRequests")) answers compared; the shadow failed in \(count("shadowFailures")) more
+        another label: \(hasLabels ? "\(count("requestsWithOtherLabels"))" : "no output has labels")
+        a number that is not exactly the same: \(count("requestsWithOtherNumbers"))
+        other outputs, shapes or datatypes: \(count("requestsWithOtherStructure"))
+        count as different: \(count("mismatchedRequests"))
+        """
     }
   }
 

@@ -11,7 +11,7 @@ struct RolloutCommand: AsyncParsableCommand {
 
       EXAMPLES:
         apus rollout start -e churn -d green
-        apus rollout start -e churn -d green --steps 10 50 100 --hold 5m --max-latency-ratio 1.2 --mirror 20
+        apus rollout start -e churn -d green --steps 10,50,100 --hold 5m --max-latency-ratio 1.2 --mirror 20
         apus rollout status -e churn --watch
         apus rollout abort -e churn
       """,
@@ -40,8 +40,11 @@ struct RolloutCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The deployment to take traffic from. (default: the one with most of it)", valueName: "name"))
     var from: String?
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Percents of the two's traffic, ascending. (default: 1 5 10 25 50 100)", valueName: "percent"))
-    var steps: [Int] = []
+    @Option(
+      parsing: .upToNextOption,
+      help: ArgumentHelp(
+        "Percents of the two's traffic, ascending, apart by spaces or commas. (default: 1,5,10,25,50,100)", valueName: "percent"))
+    var steps: [String] = []
 
     @Option(help: ArgumentHelp("How long each step is watched. (default: 1m)", valueName: "time"), transform: TimeSpan.parse)
     var hold: TimeSpan?
@@ -49,8 +52,12 @@ struct RolloutCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Answers of the new deployment that each step needs. (default: 20)", valueName: "n"))
     var minimumRequests: Int?
 
-    @Option(help: ArgumentHelp("The longest that a step may take.", valueName: "time"), transform: TimeSpan.parse)
-    var stepTimeout: TimeSpan?
+    @Option(
+      help: ArgumentHelp(
+        "The longest that a step may take, such as one without enough requests. (default: 1h more than it is watched)",
+        valueName: "time"),
+      transform: TimeBound.parse)
+    var stepTimeout: TimeBound?
 
     @Option(help: ArgumentHelp("What then: roll-back or pause. (default: roll-back)", valueName: "what"))
     var onStepTimeout: TimeoutAction?
@@ -88,6 +95,7 @@ struct RolloutCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
+      do throws(UsageError) { _ = try RolloutSteps.parse(steps) } catch { throw ValidationError(error.message) }
       if mirror == nil, mirrorHold != nil || maxMismatch != nil {
         throw ValidationError("--mirror-hold and --max-mismatch go with --mirror")
       }
@@ -98,7 +106,7 @@ struct RolloutCommand: AsyncParsableCommand {
         let session = try await server.session()
         let name = try endpoint.name(in: session)
         try await ControlClient.with(session) { client in
-          let begun = try await client.send(.put, path(name), body: ["properties": plan()])
+          let begun = try await client.send(.put, path(name), body: ["properties": try plan()])
           if wait.noWait { return try output.show(Flattened.document(begun.body), columns: columns) }
           try await RolloutWatch(client: client, endpoint: name, output: output).untilOver()
         }
@@ -106,13 +114,13 @@ struct RolloutCommand: AsyncParsableCommand {
     }
 
     /// What is not given is the server's to choose.
-    private func plan() -> Document {
+    private func plan() throws -> Document {
       var plan: Document.Object = ["deployment": .string(deploymentName)]
       if let from { plan["from"] = .string(from) }
-      if !steps.isEmpty { plan["steps"] = .array(steps.map { .int($0) }) }
+      if !steps.isEmpty { plan["steps"] = .array(try RolloutSteps.parse(steps).map { .int($0) }) }
       if let hold { plan["hold"] = hold.iso8601 }
       if let minimumRequests { plan["minimumRequests"] = .int(minimumRequests) }
-      if let stepTimeout { plan["stepTimeout"] = stepTimeout.iso8601 }
+      if let stepTimeout { plan["stepTimeout"] = stepTimeout.document }
       if let onStepTimeout { plan["onStepTimeout"] = onStepTimeout.rest }
       var bounds = Document.Object()
       if let maxErrorDifference { bounds["maxErrorDifference"] = maxErrorDifference.document }
@@ -245,6 +253,17 @@ struct Bound: ExpressibleByArgument {
     } else {
       return nil
     }
+  }
+}
+
+/// A time, or none: something that may take as long as it takes.
+struct TimeBound {
+  let document: Document
+
+  static func parse(_ text: String) throws(UsageError) -> TimeBound {
+    if text == "none" { return TimeBound(document: .null) }
+    guard let span = TimeSpan(argument: text) else { throw UsageError("\(TimeSpan.form), or none") }
+    return TimeBound(document: span.iso8601)
   }
 }
 

@@ -1,0 +1,142 @@
+"""Callers of one endpoint take turns, and one with a thousand requests does not keep another's single one waiting.
+
+A model that is slow and runs one request at a time; a peer that writes the requests of all callers at once, on one
+connection; and the order in which the answers come back. Nothing here looks at a clock."""
+
+import json
+import re
+from collections import Counter
+
+import grpc
+import numpy
+import pytest
+from endpoints import EndpointServer
+from issuer import Issuer
+from models import make_slow_model
+from server import PATIENCE, SERVICE, infer_request
+from wire import Peer, grpc_message
+
+STEPS = 15
+MANY = 12
+# Of `narrow`: twice this may be in hand.
+CONCURRENCY = 8
+DOORS = ("grpc", "http")
+CALLERS = ("tokens", "keys")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """With `keys`, called by either of its keys, `tokens`, called by principals, and `narrow`, where few may wait."""
+    folder = tmp_path_factory.mktemp("fair")
+    with Issuer(folder / "issuer") as issuer, EndpointServer(folder, "--oidc-issuer", f"corp={issuer.address},apus") as server:
+        server.issuer = issuer
+        server.make_model("slow", make_slow_model(folder, STEPS))
+        for name, mode in (("keys", "Key"), ("tokens", "AADToken"), ("narrow", "AADToken")):
+            settings = {"requestTimeout": "PT5M"} | ({"maxConcurrentRequestsPerInstance": CONCURRENCY} if name == "narrow" else {})
+            server.make_endpoint(name, mode)
+            server.make_deployment(name, "blue", "slow", requestSettings=settings)
+            server.set_traffic(name, blue=100)
+        for caller in ("heavy", "light"):
+            server.run("role", "assignment", "create", "--assignee", f"oidc:corp:{caller}", "--assignee-type", "User",
+                       "--role", "Endpoint Scorer", "--scope", "workspace")
+        yield server
+
+
+def credentials(server, endpoint):
+    """Those of a heavy caller and a light one."""
+    return server.keys(endpoint) if endpoint == "keys" else [server.issuer.token(name) for name in ("heavy", "light")]
+
+
+class Line:
+    """Requests on one connection, which the server reads together; answered in an order of its own."""
+
+    def __init__(self, server, door, endpoint, line):
+        self.door, self.order = door, []
+        with Peer(FarEnd(server, door)) as peer:
+            for credential in set(line):  # So that none of them is looked at for the first time below.
+                assert self.status(peer.answer(self.ask(peer, endpoint, credential), PATIENCE)) == "answered"
+            frames, write = [], peer.write
+            peer.write = frames.append
+            streams = [self.ask(peer, endpoint, credential) for credential in line]
+            peer.write = write
+            peer.write(b"".join(frames))
+            while len(self.order) < len(line):
+                assert peer.next_frame(PATIENCE) is not None, "the server has ended the connection"
+                self.order += [place for place, stream in enumerate(streams)
+                               if peer.answers[stream].is_complete and place not in self.order]
+            self.answers = [peer.answers[stream] for stream in streams]
+
+    def ask(self, peer, endpoint, credential):
+        authorization = ("authorization", f"Bearer {credential}")
+        if self.door == "grpc":
+            stream = peer.begin(SERVICE + "ModelInfer", authorization)
+            request = infer_request(endpoint, {"INPUT0": numpy.ones((1, 4), dtype=numpy.float32)})
+            peer.data(stream, grpc_message(request.SerializeToString()), end=True)
+        else:
+            stream = peer.headers([
+                (":method", "POST"), (":scheme", "http"), (":path", f"/endpoints/{endpoint}/score"), (":authority", "test"),
+                ("content-type", "application/json"), authorization])
+            peer.data(stream, json.dumps({"input_data": [[1, 1, 1, 1]]}).encode(), end=True)
+        return stream
+
+    def status(self, answer):
+        known = {0: "answered", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: "refused", "200": "answered", "429": "refused"}
+        code = answer.grpc_status if self.door == "grpc" else answer.http_status
+        return known.get(code, (code, answer))
+
+    @property
+    def statuses(self):
+        return [self.status(answer) for answer in self.answers]
+
+
+class FarEnd:
+    def __init__(self, server, door):
+        self.connect = lambda: server.connect(door)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", CALLERS)
+def test_a_single_request_does_not_wait_for_anothers_queue(server, endpoint, door):
+    heavy, light = credentials(server, endpoint)
+    line = Line(server, door, endpoint, [heavy] * MANY + [light])
+    assert set(line.statuses) == {"answered"}
+    assert line.order.index(MANY) < MANY // 2, line.order
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_two_queues_are_served_in_turns(server, door):
+    heavy, light = credentials(server, "tokens")
+    line = Line(server, door, "tokens", [heavy] * MANY + [light] * MANY)
+    first = [place >= MANY for place in line.order[:MANY]]
+    assert set(line.statuses) == {"answered"}
+    assert MANY // 2 - 2 <= sum(first) <= MANY // 2 + 2, line.order
+
+
+def test_requests_of_one_caller_keep_their_order(server):
+    heavy, _ = credentials(server, "tokens")
+    line = Line(server, "grpc", "tokens", [heavy] * MANY)
+    assert line.order == list(range(MANY))
+
+
+def test_another_token_of_the_same_caller_is_no_other_caller(server):
+    tokens = [server.issuer.token("heavy", number=number) for number in range(2)]
+    line = Line(server, "grpc", "tokens", [tokens[0]] * MANY + [tokens[1]])
+    assert line.order == list(range(MANY + 1))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_full_queue_makes_room_for_whoever_has_less_in_it(server, door):
+    heavy, light = credentials(server, "narrow")
+    line = Line(server, door, "narrow", [heavy] * (3 * CONCURRENCY) + [light])
+    assert line.statuses[-1] == "answered"
+    counts = Counter(line.statuses[:-1])
+    assert set(counts) == {"answered", "refused"} and counts["answered"] >= 2 * CONCURRENCY - 1, line.statuses
+    refusals = [answer for answer in line.answers if line.status(answer) == "refused"]
+    if door == "grpc":
+        # Requests come in as they were sent: the last that found room has to give it up again.
+        assert line.statuses[:-1] == ["answered"] * (2 * CONCURRENCY - 1) + ["refused"] * (CONCURRENCY + 1)
+        displaced = line.answers[2 * CONCURRENCY - 1].grpc_message
+        assert re.search(r"16 are in flight; the limit is 16.*another came first by its priority or its caller's share", displaced)
+        assert all("grpc-retry-pushback-ms" in answer.headers | answer.trailers for answer in refusals)
+    else:
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refusals)
