@@ -316,9 +316,10 @@ package final class Reconciler: Sendable {
       for (deployment, served) in endpoint.deployments.sorted(by: { $0.key < $1.key }) {
         routes.append(DeploymentRoute(name: deployment, destination: part.add(served.serving)))
       }
-      // Those that have traffic and do not serve are named, so that a caller learns that waiting may help.
+      // Those that have traffic and do not serve are named, so that a caller learns that waiting may help. They are on
+      // their way, or could not be brought back after a restart: UNAVAILABLE, in Triton's words, is true of both.
       for deployment in endpoint.record.endpoint.traffic.keys.sorted() where endpoint.deployments[deployment] == nil {
-        routes.append(DeploymentRoute(name: deployment, destination: .notReady(state: "LOADING", mayComeBack: true)))
+        routes.append(DeploymentRoute(name: deployment, destination: .notReady(state: "UNAVAILABLE", mayComeBack: true)))
       }
       part.endpoints.append(
         EndpointRoutes(
