@@ -1,5 +1,6 @@
 """How a call of an endpoint can end, with the same meaning at both doors: the status of HTTP, and the code of gRPC."""
 
+import shutil
 from concurrent import futures
 
 import grpc
@@ -7,7 +8,7 @@ import numpy
 import pytest
 import requests
 from endpoints import ONES, EndpointServer, infer
-from server import PATIENCE, infer_request
+from server import PATIENCE, TEST_MODELS, infer_request
 
 FOUR = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
 
@@ -32,12 +33,17 @@ def make(server, endpoint, model, **settings):
     return server.keys(endpoint)[0]
 
 
-def test_what_the_open_inference_protocol_calls_a_model_is_the_endpoint(server):
-    key = make(server, "protocol", "simple")
-    assert server.get("/v2/models/protocol", key).json()["name"] == "protocol"
-    assert server.get("/v2/models/protocol/ready", key).status_code == 200
+@pytest.fixture(scope="module")
+def steady(server):
+    """The key of an endpoint that is well."""
+    return make(server, "steady", "simple")
+
+
+def test_what_the_open_inference_protocol_calls_a_model_is_the_endpoint(server, steady):
+    assert server.get("/v2/models/steady", steady).json()["name"] == "steady"
+    assert server.get("/v2/models/steady/ready", steady).status_code == 200
     answer = requests.post(
-        server.http + "/v2/models/protocol/infer", json=ONES, headers={"authorization": f"Bearer {key}"}, timeout=PATIENCE)
+        server.http + "/v2/models/steady/infer", json=ONES, headers={"authorization": f"Bearer {steady}"}, timeout=PATIENCE)
     assert answer.status_code == 200 and answer.json()["outputs"][0]["data"] == [2] * 16
     assert answer.headers["azureml-model-deployment"] == "only"
 
@@ -76,6 +82,28 @@ def test_a_model_that_fails_is_told_from_a_server_that_fails(server):
     assert answer.headers["azureml-model-deployment"] == "only"
     code, said, _, _ = server.call("ModelInfer", four("failing"), key)
     assert code == grpc.StatusCode.INTERNAL and "Reshape" in said
+
+
+def test_a_deployment_that_did_not_come_back_is_unavailable_and_the_others_serve(server, steady, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(TEST_MODELS / "simple", folder)
+    (folder / "notes.txt").write_text("a model that nothing else has")
+    server.make_model("damaged", folder)
+    server.make_endpoint("damaged")
+    server.make_deployment("damaged", "only", "damaged")
+    server.set_traffic("damaged", only=100)
+    key = server.keys("damaged")[0]
+    server.kill()
+    for checkout in (server.data / "artifacts/checkouts").iterdir():
+        if (checkout / "notes.txt").exists():
+            (checkout / "1/model.onnx").unlink()
+    server.start()
+    answer = server.score("damaged", key)
+    assert answer.status_code == 503 and "'only'" in answer.text and "LOADING" not in answer.text, answer.text
+    assert server.call("ModelInfer", infer("damaged"), key)[0] == grpc.StatusCode.UNAVAILABLE
+    shown = server.ask("GET", "onlineEndpoints/damaged/deployments/only").json()["properties"]
+    assert shown["provisioningState"] == "Failed" and "model.onnx" in shown["provisioningError"]["message"]
+    assert server.score("steady", steady).status_code == 200
 
 
 @pytest.fixture(scope="module")
