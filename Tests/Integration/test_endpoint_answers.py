@@ -8,6 +8,7 @@ import numpy
 import pytest
 import requests
 from endpoints import ONES, EndpointServer, infer
+from models import make_slow_model
 from server import PATIENCE, TEST_MODELS, infer_request
 
 FOUR = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
@@ -20,8 +21,9 @@ def four(endpoint):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with EndpointServer(tmp_path_factory.mktemp("answers")) as server:
-        for model in ("simple", "slow", "reshapes"):
+        for model in ("simple", "reshapes"):
             server.make_model(model)
+        server.make_model("slow", make_slow_model(tmp_path_factory.mktemp("models"), steps=400))
         yield server
 
 

@@ -111,3 +111,16 @@ instance_count: 1
     server.restart()
     server.run("operation", "wait", "-n", operation)
     assert server.call("ModelInfer", infer("steady", model_version="purple"), server.keys("steady")[0])[0].name == "OK"
+
+
+def test_a_deployment_whose_instance_type_is_no_longer_declared_comes_back_with_its_instances(tmp_path):
+    with EndpointServer(tmp_path / "server", "--instance-type", "retired=1,1Gi") as server:
+        server.make_model("simple")
+        server.make_endpoint("steady")
+        body = {"properties": {"model": "azureml:simple:1", "instanceType": "retired"}, "sku": {"capacity": 3}}
+        server.await_operation(server.ask("PUT", "onlineEndpoints/steady/deployments/blue", body))
+        server.options = ()
+        server.restart()
+        assert server.score("steady", server.keys("steady")[0], azureml_model_deployment="blue").status_code == 200
+        instances = server.ask("GET", "onlineEndpoints/steady/deployments/blue").json()["properties"]["instances"]
+        assert (instances["wanted"], instances["ready"]) == (3, 3)
