@@ -266,6 +266,7 @@ def test_failures_are_counted_by_their_status(tmp_path):
     step = report["steps"][0]
     assert step["statuses"]["RESOURCE_EXHAUSTED"] == step["failed"] > 0 and step["answered"] > 0
     assert any("too much" in text for text in step["failures"])
+    assert 0 < step["refusal_latency_ms"]["p50"] <= step["refusal_latency_ms"]["max"]
 
 
 def test_calls_are_given_up_and_everything_else_is_answered(load_server, tmp_path):
