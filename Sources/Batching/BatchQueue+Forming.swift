@@ -24,8 +24,8 @@ extension BatchQueue {
   }
 
   /// The line to serve next, or nil if all should wait: that of the next in the order, if it need not wait; else overdue
-  /// before ready, so that no line starves.
-  private func chooseLine(at now: Instant, flush: Bool) -> (line: Int32, isDue: Bool)? {
+  /// before ready, so that no line starves. Changes nothing: see `hasReadyBatch`.
+  private mutating func chooseLine(at now: Instant, flush: Bool) -> (line: Int32, isDue: Bool)? {
     guard !live.isEmpty else { return (entries[Int(delayed.first)].line, true) }
     let next = isPlain ? live.first : flows[flows.first].live.first
     guard waitsForCompany, !flush else { return (entries[Int(next)].line, flush) }

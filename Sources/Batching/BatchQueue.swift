@@ -126,8 +126,11 @@ package struct BatchQueue: Sendable {
   var largestPreferred: Int { policy.preferredRows[policy.preferredRows.count - 1] }
   var waitsForCompany: Bool { policy.maxQueueDelayNanoseconds > 0 }
 
-  /// Whether some batch could leave without waiting for its delay.
-  package var hasReadyBatch: Bool { count > 0 && (!waitsForCompany || !ready.isEmpty || live.isEmpty) }
+  /// Whether some batch could leave without waiting for its delay. Changes nothing: to be lent the queue for a look, the
+  /// compiler would copy all of it.
+  package var hasReadyBatch: Bool {
+    mutating get { count > 0 && (!waitsForCompany || !ready.isEmpty || live.isEmpty) }
+  }
 
   /// Adds a request at its place in the order.
   ///

@@ -88,6 +88,13 @@ package struct InferenceRequest: ~Copyable {
     self.replyTo = replyTo
   }
 
+  /// Makes a request right in its place: one that another module makes first and then moves there is copied on the way.
+  package static func initialize(
+    _ request: RequestPointer, arena: UnsafeMutablePointer<Arena>, replyTo: Unmanaged<ReplyMailbox>
+  ) {
+    request.initialize(to: InferenceRequest(arena: arena, replyTo: replyTo))
+  }
+
   /// Releases what the outputs own. The door calls it when the answer is encoded or thrown away.
   package mutating func releaseAnswer() {
     for output in outputs { output.owner?.release() }

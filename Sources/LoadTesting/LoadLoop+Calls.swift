@@ -114,8 +114,9 @@ extension LoadLoop: ClientCallObserver {
     let slot = slots + Int(call.tag)
     let code = outcome.status.code.rawValue
     state.pointee.tally.pointee.statuses[code] += 1
+    let latency = Instant.now().nanoseconds &- slot.pointee.due
+    if code == Tally.resourceExhausted { state.pointee.tally.pointee.refusalLatency.record(latency) }
     if code == 0 {
-      let latency = Instant.now().nanoseconds &- slot.pointee.due
       state.pointee.tally.pointee.latency.record(latency)
       if !state.pointee.tally.pointee.targets.isEmpty {
         state.pointee.tally.pointee.targets[Int(workload.messages[slot.pointee.message].target)].record(latency)

@@ -2,9 +2,12 @@
 package struct Tally: Sendable {
   /// gRPC's status codes are 0 to 16. Source: gRPC, "Status codes and their use in gRPC".
   package static let statusCount = 17
+  static let resourceExhausted = 8
 
   /// Of calls that were answered OK.
   package var latency = LatencyHistogram()
+  /// Of calls that were refused with RESOURCE_EXHAUSTED: how soon a caller learns that there is no room.
+  package var refusalLatency = LatencyHistogram()
   /// From when a call was due to when it was handed to the connection.
   package var sendLag = LatencyHistogram()
   /// Of each target, if there are several.
@@ -41,6 +44,7 @@ package struct Tally: Sendable {
   /// Adds what another thread, or another window, counted.
   package mutating func add(_ other: Tally) {
     latency.add(other.latency)
+    refusalLatency.add(other.refusalLatency)
     sendLag.add(other.sendLag)
     for index in targets.indices { targets[index].add(other.targets[index]) }
     for index in statuses.indices { statuses[index] += other.statuses[index] }
@@ -57,6 +61,7 @@ package struct Tally: Sendable {
 
   package mutating func reset() {
     latency.reset()
+    refusalLatency.reset()
     sendLag.reset()
     for index in targets.indices { targets[index].reset() }
     for index in statuses.indices { statuses[index] = 0 }

@@ -7,7 +7,7 @@ internal import Threads
 ///
 /// ```
 /// serving ──suspend: instances end, model freed──▶ suspended ──a request: reload, make the instances──▶ serving
-///                                                     ▲                         │ fails: the requests are told why
+///                                                     ▲                         │ fails: those who wait are told
 ///                                                     └─────────────────────────┘
 /// ```
 ///
@@ -96,17 +96,22 @@ extension ModelPool {
     return loaded
   }
 
-  /// - Parameter failure: Why the pool is suspended still; whoever waits is told.
+  /// - Parameter failure: Why the pool is suspended still. Whoever waits is told that it is; the reason, which is not theirs
+  ///   to mend and may name files of the server, goes to the log.
   private func endResume(failure: InferenceError?) {
     lock.lock()
     var told: [(RequestPointer, InferenceError)] = []
-    if let failure { told = takeQueue(failure: failure) } else { state.pointee.isSuspended = false }
+    if failure != nil { told = takeQueue(failure: notLoadedAgain) } else { state.pointee.isSuspended = false }
     state.pointee.isResizing = false
     state.pointee.living -= 1
     changeCondition.broadcast()
     lock.unlock()
     if let failure { log("model '\(name)' version \(version): not loaded again: \(failure.message)") }
     failTaken(told)
+  }
+
+  private var notLoadedAgain: InferenceError {
+    .unavailable("model '\(name)' version \(version) has left memory and can't be loaded again; the deployment's log says why")
   }
 }
 

@@ -70,7 +70,7 @@ struct PoolState: ~Copyable {
   /// Whether the queue needs an instance to look at it, and one could.
   ///
   /// - Parameter timeout: When the latest request times out: its leader may have to look sooner.
-  func needsWake(timeout: Instant) -> Bool {
+  mutating func needsWake(timeout: Instant) -> Bool {
     guard wakesUnderWay == 0 else { return false }
     return leader != nil ? queue.hasReadyBatch || timeout < leaderUntil : !idle.isEmpty
   }

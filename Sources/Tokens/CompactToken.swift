@@ -85,12 +85,13 @@ struct TokenClaims: Sendable {
   ///
   /// - Parameters:
   ///   - now: In seconds since 1970.
-  ///   - skew: How far the issuer's clock may be off, in seconds, either way.
+  ///   - skew: How far the issuer's clock may be ahead, in seconds.
+  ///   - grace: For how many seconds after its end it is still taken, since the issuer's clock may be behind.
   /// - Returns: The second from which it has expired.
   /// - Throws: `.expired` or `.invalid`.
-  func checkTimes(at now: Int64, skew: Int64) throws(TokenFailure) -> Int64 {
+  func checkTimes(at now: Int64, skew: Int64, grace: Int64) throws(TokenFailure) -> Int64 {
     guard let expires = members["exp"]?.seconds else { throw .invalid("token: exp: expected seconds since 1970") }
-    let end = expires + skew
+    let end = expires + grace
     guard now < end else { throw TokenFailure(.expired, "token: exp: expired at \(expires), now it is \(now)") }
     for name in ["nbf", "iat"] {
       guard let claim = members[name] else { continue }

@@ -52,7 +52,7 @@ package struct OpenIDConnect: Sendable {
     guard !Set(claims.audiences).isDisjoint(with: configuration.audiences) else {
       throw .invalid("token: aud: expected one of \(configuration.audiences), got \(claims.audiences.prefix(8))")
     }
-    let expires = try claims.checkTimes(at: now, skew: configuration.clockSkew)
+    let expires = try claims.checkTimes(at: now, skew: configuration.clockSkew, grace: configuration.clockSkew)
     try await issuer.keys.key(for: token, at: now).verify(token)
     for (name, value) in configuration.requiredClaims.sorted(by: { $0.key < $1.key }) {
       guard claims[name]?.strings?.contains(value) == true else {

@@ -17,7 +17,7 @@ package struct TokenIssuer: Sendable {
     package var refreshAfter: Int64 = 4 * 3600
     /// How long a control-plane session lasts, in seconds.
     package var sessionLifetime: Int64 = 3600
-    /// How far clocks may be off, in seconds. Zero is fine where one machine issues and checks.
+    /// How far ahead the clock may have been that a token was issued by, in seconds. A token's end is exact.
     package var clockSkew: Int64 = 30
 
     package init(issuer: String) { self.issuer = issuer }
@@ -153,7 +153,7 @@ package struct TokenIssuer: Sendable {
     guard claims.audiences == [audience] else {
       throw .invalid("token: aud: expected '\(audience)', got \(claims.audiences.prefix(8))")
     }
-    let expires = try claims.checkTimes(at: now, skew: configuration.clockSkew)
+    let expires = try claims.checkTimes(at: now, skew: configuration.clockSkew, grace: 0)
     guard let subject = claims["sub"]?.string, let principal = try? PrincipalID(parsing: subject) else {
       throw .invalid("token: sub: expected a principal")
     }

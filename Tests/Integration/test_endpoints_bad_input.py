@@ -182,7 +182,7 @@ def test_a_large_body_of_a_caller_without_a_right_is_not_read(server):
 def test_a_body_of_the_control_plane_that_is_no_resource_is_refused(server, body):
     answer = requests.put(f"{server.control}/workspaces/default/onlineEndpoints/never", data=body, timeout=PATIENCE,
                           headers={"authorization": f"Bearer {server.token}", "content-type": "application/json"})
-    assert (answer.status_code, answer.json()["error"]["code"]) in [(400, "BadArgument"), (413, "RequestEntityTooLarge")]
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadArgument")
     server.ask("GET", "onlineEndpoints/never", status=404)
 
 

@@ -137,7 +137,7 @@ def test_a_run_without_a_duration_ends_when_its_windows_agree(load_server, tmp_p
     report, _ = load(
         "simple", "--rate", 500, "--arrivals", "constant", "--stability", 100, "--window", "50ms", "--warm-up", "50ms",
         "--max-duration", "20s", at=load_server, folder=tmp_path)
-    assert report["steps"][0]["end"] == "stable" and len(report["steps"][0]["windows"]) == 5
+    assert report["steps"][0]["end"] == "stable" and len(report["steps"][0]["windows"]) >= 5
 
 
 def test_a_search_ends_with_the_highest_rate_that_it_was_allowed(load_server, tmp_path):
@@ -266,6 +266,7 @@ def test_failures_are_counted_by_their_status(tmp_path):
     step = report["steps"][0]
     assert step["statuses"]["RESOURCE_EXHAUSTED"] == step["failed"] > 0 and step["answered"] > 0
     assert any("too much" in text for text in step["failures"])
+    assert 0 < step["refusal_latency_ms"]["p50"] <= step["refusal_latency_ms"]["max"]
 
 
 def test_calls_are_given_up_and_everything_else_is_answered(load_server, tmp_path):

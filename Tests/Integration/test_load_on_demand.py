@@ -141,6 +141,25 @@ def test_one_that_was_not_made_for_it_stays_however_long_nobody_calls(server):
     assert instances(server, "shelf", "stays")["ready"] == 1
 
 
+def test_a_model_that_can_not_come_back_is_not_its_callers_fault_and_comes_when_it_can(server):
+    eventually(lambda: is_out(server), what="the idle model's leave")
+    files = [file for file in (server.data / "artifacts/checkouts").rglob("model.onnx")]
+    for file in files:
+        file.rename(file.with_name("hidden"))
+    try:
+        code, said, _, _ = server.call("ModelInfer", infer("rare"), server.key)
+        answer = server.score("rare", server.key)
+    finally:
+        for file in files:
+            file.with_name("hidden").rename(file)
+    assert (code, answer.status_code) == (grpc.StatusCode.UNAVAILABLE, 503)
+    for text in (said, answer.text):
+        assert "can't be loaded again" in text and str(server.data) not in text
+    reason = server.run("deployment", "get-logs", "-e", "rare", "-n", "blue").stdout.splitlines()[-1]
+    assert "not loaded again" in reason and "No such file" in reason
+    assert ask(server, "gRPC")
+
+
 # MARK: memory is short
 
 

@@ -1,5 +1,6 @@
 internal import Access
 internal import Documents
+internal import Resources
 internal import Stores
 
 /// Who may do what, `principals`, `roleDefinitions` and `roleAssignments`; and who did what, `auditLog`.

@@ -209,13 +209,15 @@ extension ControlPlane {
   // MARK: - Delete
 
   private func deleteDeployment(_ name: DeploymentName, _ request: ControlRequest) async throws -> ControlResponse {
-    let operation: Operation? = try await store.write { [self] store in
+    let deletion: (operation: Operation, begins: Bool)? = try await store.write { [self] store in
       guard var record = try store.deployment(name) else {
         _ = try store.existingEndpoint(name.endpoint)
         return nil
       }
       try ControlPlane.check(request, revision: record.revision, "deployment '\(name)'")
-      if record.state == .deleting, let id = record.operation { return try store.operation(id) }
+      if record.state == .deleting, let id = record.operation, let operation = try store.operation(id) {
+        return (operation, false)
+      }
       guard record.state.isFinal else {
         throw ControlError(
           .conflict, "deployment '\(name)' is \(record.state.word.lowercased()) by operation \(record.operation ?? "-"): wait for it "
@@ -250,10 +252,10 @@ extension ControlPlane {
         AuditEntry(
           principal: request.principal?.id.description ?? "", action: "onlineEndpoints/deployments/delete",
           resource: operation.resource))
-      return operation
+      return (operation, true)
     }
-    guard let operation else { return ControlResponse(status: 204) }
-    startDeletion(of: name, operation)
+    guard let (operation, begins) = deletion else { return ControlResponse(status: 204) }
+    if begins { startDeletion(of: name, operation) }
     return ControlResponse(status: 202, operation: operation.id, retryAfterSeconds: 1)
   }
 

@@ -9,11 +9,26 @@ internal import Telemetry
 extension ControlPlane {
   internal func endpoints(_ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
-    try require(.readOnlineEndpoint, request)
-    let prefix = request.query["name"] ?? ""
-    let records = try await store.read { try $0.allEndpoints() }.filter { prefix.isEmpty || $0.endpoint.name == prefix }
+    let name = request.query["name"] ?? ""
+    let records = try readable(try await store.read { try $0.allEndpoints() }, request)
+      .filter { name.isEmpty || $0.endpoint.name == name }
     let page = try Page(request, count: records.count)
     return ControlResponse(status: 200, body: page.answer(records[page.range].map { rendered($0, request) }))
+  }
+
+  /// Those that the caller may read: all of them by a role at the workspace, else those at which it has a role.
+  ///
+  /// - Throws: `ControlError.unauthenticated`; `.forbidden` if there is none for it.
+  private func readable(_ records: [EndpointRecord], _ request: ControlRequest) throws(ControlError) -> [EndpointRecord] {
+    func may(_ endpoint: String?) -> Bool {
+      guard let principal = request.principal else { return false }
+      if case .allowed = security.decide(principal, .readOnlineEndpoint, endpoint: endpoint) { return true }
+      return options.trustsEveryone
+    }
+    if may(nil) { return records }
+    let readable = records.filter { may($0.endpoint.name) }
+    if readable.isEmpty { try require(.readOnlineEndpoint, request) }
+    return readable
   }
 
   internal func endpoint(_ name: String, _ request: ControlRequest) async throws -> ControlResponse {
@@ -183,10 +198,12 @@ extension ControlPlane {
   // MARK: - Deletion
 
   private func deleteEndpoint(_ name: String, _ request: ControlRequest) async throws -> ControlResponse {
-    let operation: Operation? = try await store.write { [self] store in
+    let deletion: (operation: Operation, begins: EndpointRecord?)? = try await store.write { [self] store in
       guard var record = try store.endpoint(name) else { return nil }
       try ControlPlane.check(request, revision: record.revision, "endpoint '\(name)'")
-      if record.state == .deleting, let id = record.operation { return try store.operation(id) }
+      if record.state == .deleting, let id = record.operation, let operation = try store.operation(id) {
+        return (operation, nil)
+      }
       let busy = try store.deployments(of: name).filter { !$0.state.isFinal }
       if let first = busy.first {
         throw ControlError(
@@ -196,24 +213,25 @@ extension ControlPlane {
       let operation = newOperation(.deleteEndpoint, "onlineEndpoints/\(name)")
       record.state = .deleting
       record.operation = operation.id
-      try store.save(record)
+      let saved = try store.save(record)
       try store.save(operation)
       try store.audit(
         AuditEntry(
           principal: request.principal?.id.description ?? "", action: "onlineEndpoints/delete", resource: "onlineEndpoints/\(name)"))
-      return operation
+      return (operation, saved)
     }
-    guard let operation else { return ControlResponse(status: 204) }
-    startDeletion(of: name, operation)
+    guard let (operation, begins) = deletion else { return ControlResponse(status: 204) }
+    if let begins { startDeletion(of: begins, operation) }
     return ControlResponse(status: 202, operation: operation.id, retryAfterSeconds: 1)
   }
 
   /// Takes an endpoint out of service and then away. Also taken up when a server starts that was stopped in the middle.
-  internal func startDeletion(of name: String, _ operation: Operation) {
+  internal func startDeletion(of record: EndpointRecord, _ operation: Operation) {
+    let name = record.endpoint.name
     // A rollout has nothing to move any more.
     rollouts.forget(name)
     work.start { [self] in
-      await reconciler.remove(name)
+      await reconciler.remove(name, at: record.revision)
       mirrors.forget(name)
       await finish(operation) { store in
         for deployment in try store.deployments(of: name) { try store.deleteDeployment(deployment.id) }

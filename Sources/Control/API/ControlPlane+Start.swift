@@ -67,7 +67,7 @@ extension ControlPlane {
     if let record = deployments.first(where: { $0.operation == operation.id && !$0.state.isFinal }) {
       record.state == .deleting ? startDeletion(of: record.id, operation) : startReconciling(record, operation)
     } else if let record = endpoints.first(where: { $0.operation == operation.id && $0.state == .deleting }) {
-      startDeletion(of: record.endpoint.name, operation)
+      startDeletion(of: record, operation)
     } else {
       work.start { [self] in
         await finish(operation, failure: ControlError(.operationCanceled, "what it was about is no longer there")) { _ in }

@@ -43,6 +43,8 @@ package final class Reconciler: Sendable {
 
   internal struct State {
     var endpoints: [String: Endpoint] = [:]
+    /// At which revision an endpoint was taken away, by name: what was written before it comes too late.
+    var removed: [String: Int64] = [:]
     var logs: [DeploymentName: DeploymentLog] = [:]
     /// Another number whenever what doors have remembered of principals is void.
     var rolesGeneration: UInt64 = 1
@@ -58,6 +60,8 @@ package final class Reconciler: Sendable {
   internal let mirror: MirrorQueue?
   internal let log: Log
   private let hidesNames: Bool
+  /// Most names that are remembered as taken away: far more than there are changes under way at once.
+  private static let mostRemoved = 1000
   /// Loads wait for a thread here, so that many at once do not fight for the machine.
   private let loads: LoadThreads
 
@@ -80,10 +84,14 @@ package final class Reconciler: Sendable {
   // MARK: - Endpoints
 
   /// Takes over what an endpoint says: traffic, mirror, who may call. In force when it returns. An older record than the
-  /// last one changes nothing.
+  /// last one, or than its removal, changes nothing.
   internal func apply(_ record: EndpointRecord, access: EndpointAccess) {
     change { state in
       let name = record.endpoint.name
+      if let removed = state.removed[name] {
+        guard record.revision > removed else { return }
+        state.removed[name] = nil
+      }
       var endpoint = state.endpoints[name] ?? Endpoint(record: record, access: access)
       guard record.revision >= endpoint.record.revision else { return }
       endpoint.record = record
@@ -108,9 +116,15 @@ package final class Reconciler: Sendable {
   }
 
   /// Takes an endpoint out of service, with all that is behind it. Returns when its last request is answered.
-  internal func remove(_ name: String) async {
+  ///
+  /// - Parameter revision: Of the record that says so.
+  internal func remove(_ name: String, at revision: Int64) async {
     var retired: [Served] = []
     change { state in
+      state.removed[name] = revision
+      if state.removed.count > Reconciler.mostRemoved, let oldest = state.removed.min(by: { $0.value < $1.value }) {
+        state.removed[oldest.key] = nil
+      }
       guard let endpoint = state.endpoints.removeValue(forKey: name) else { return }
       retired = Array(endpoint.deployments.values)
       for deployment in endpoint.deployments.keys { state.logs[DeploymentName(endpoint: name, deployment: deployment)] = nil }

@@ -32,7 +32,7 @@ final class ModelInfer: UnaryMethod {
     guard let request = call.arena.pointee.allocate(InferenceRequest.self, count: 1) else {
       return call.fail(GRPCStatus(.resourceExhausted, "the call's arena has no room for a request"))
     }
-    request.initialize(to: InferenceRequest(arena: call.arena, replyTo: mailbox))
+    InferenceRequest.initialize(request, arena: call.arena, replyTo: mailbox)
     request.pointee.arrival = call.arrival
     request.pointee.deadline = call.deadline
     request.pointee.context = UnsafeMutableRawPointer(call.raw)

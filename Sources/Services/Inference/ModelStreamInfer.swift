@@ -199,7 +199,7 @@ private final class StreamedRequest {
     arena = .allocate(capacity: 1)
     arena.initialize(to: Arena(keepBytes: 2048, limitBytes: 8 << 20))
     request = .allocate(capacity: 1)
-    request.initialize(to: InferenceRequest(arena: arena, replyTo: mailbox))
+    InferenceRequest.initialize(request, arena: arena, replyTo: mailbox)
   }
 
   /// The answer is encoded, or not wanted any more.

@@ -73,7 +73,8 @@ extension StepResult {
       "offered_per_second": optional(offered), "throughput_per_second": .double(throughput),
       "sent": .uint(total.sent), "not_sent": .uint(total.notSent), "answered": .uint(total.answered),
       "failed": .uint(total.failed), "statuses": .object(statuses), "failures": .array(failures.map { .string($0) }),
-      "latency_ms": total.latency.json, "send_lag_ms": total.sendLag.json,
+      "latency_ms": total.latency.json,
+      "refusal_latency_ms": total.refusalLatency.count > 0 ? total.refusalLatency.json : .null, "send_lag_ms": total.sendLag.json,
       "waited_for_stream": .uint(total.waitedForStream), "bytes_sent": .uint(total.bytesSent),
       "bytes_received": .uint(total.bytesReceived), "connections_lost": .uint(total.connectionsLost),
       "checks": .object([

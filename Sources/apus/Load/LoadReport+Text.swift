@@ -72,6 +72,11 @@ extension LoadReport {
     for (code, count) in step.total.statuses.enumerated() where code > 0 && count > 0 {
       lines.append("  \(Self.number(Double(count))) × \(Self.statusNames[code])")
     }
+    let refusal = step.total.refusalLatency
+    if refusal.count > 0 {
+      let times = [50, 99].map { "p\($0) \(Self.time(Double(refusal.value(atPercentile: $0))))" }
+      lines.append("  RESOURCE_EXHAUSTED after \(times.joined(separator: ", "))")
+    }
     if step.total.connectionsLost > 0 { lines.append("  \(step.total.connectionsLost) connections lost") }
     lines += step.failures.map { "  \($0)" }
     lines += step.mismatches.map { "  wrong answer: \($0)" }

@@ -40,6 +40,24 @@ import Testing
     }
   }
 
+  /// Whoever writes last has the say at the doors too: an update that was written before a deletion and is told to the
+  /// doors after it must not bring the endpoint back.
+  @Test func `writers who race with deletions leave at the doors what the catalogue says`() async throws {
+    try await withWorld { world in
+      for _ in 0..<100 {
+        await withTaskGroup(of: Void.self) { group in
+          for method in [.put, .put, .delete, .put, .delete, .delete, .put] as [ControlRequest.Method] {
+            group.addTask { _ = await world.refusal(method, "onlineEndpoints/churn", method == .put ? ["tags": [:]] : nil) }
+          }
+        }
+        await world.plane.settle()
+        let isThere = await world.refusal(.get, "onlineEndpoints/churn") == nil
+        let refusal = #expect(throws: InferenceError.self) { try world.answer("churn") }
+        #expect(refusal?.message.contains("has no deployment with traffic") == isThere, "\(refusal?.message ?? "")")
+      }
+    }
+  }
+
   @Test func `what GET shows can be sent back, again and again`() async throws {
     try await withWorld { world in
       try await world.addChurn()

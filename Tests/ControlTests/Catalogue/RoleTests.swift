@@ -99,10 +99,14 @@ import Threads
       for path in ["onlineEndpoints/tokens", "onlineEndpoints/nobody", "models", "auditLog", "operations/1"] {
         #expect(await world.refusal(.get, path, as: eve)?.code == .forbidden, "\(path)")
       }
+      let listed = try await world.send(.get, "onlineEndpoints", as: eve).body?["value"]?.array
+      #expect(listed?.map { $0["name"] } == ["churn"], "of churn and tokens")
       // A new endpoint of the old name is none of hers.
       try await world.ended(try await world.send(.delete, "onlineEndpoints/churn"))
       try await world.addEndpoint()
-      #expect(await world.refusal(.get, "onlineEndpoints/churn", as: eve)?.code == .forbidden)
+      for path in ["onlineEndpoints/churn", "onlineEndpoints"] {
+        #expect(await world.refusal(.get, path, as: eve)?.code == .forbidden, "\(path)")
+      }
     }
   }
 
