@@ -51,7 +51,7 @@ enum FolderScan {
       do throws(ArtifactError) { location = try realPath(location) } catch {
         throw .init(.invalidArgument, "link \(TreePath.quoted(path.utf8)) leads nowhere: \(error.message)")
       }
-      guard location.utf8.starts(with: "\(root)/".utf8) else {
+      guard location == root || location.utf8.starts(with: "\(root)/".utf8) else {
         throw .init(
           .invalidArgument, "link \(TreePath.quoted(path.utf8)) leads out of the folder, to \(TreePath.quoted(location.utf8))")
       }
