@@ -68,9 +68,9 @@ package final class CredentialCache {
           at: now)
         return .allowed(caller: caller)
       }
-      // What can't be a token is refused here and isn't remembered. A token is looked at even where keys are asked for:
-      // the answer to its bearer must not depend on what there is.
-      if !BearerCredential.mayBeToken(credential) { return .refused(.invalid) }
+      // What can be neither a token nor a principal's secret is refused here and isn't remembered. Those two are looked at
+      // even where keys are asked for: the answer to their bearer must not depend on what there is.
+      if !BearerCredential.mayBeToken(credential), !PrincipalSecret.mayBeSecret(credential) { return .refused(.invalid) }
     } else if certificate.count > 0 {
       tag = SipTag(certificate, seed: certificateSeed)
       if let caller = allowed.value(tag, access, at: now) { return .allowed(caller: caller) }

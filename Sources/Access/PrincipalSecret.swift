@@ -65,6 +65,11 @@ package struct PrincipalSecret: Sendable, Equatable {
     if use == .once { use = .spent }
   }
 
+  /// Whether it begins as a secret that is good more than once.
+  static func mayBeSecret(_ credential: UnsafeRawBufferPointer) -> Bool {
+    credential.starts(with: manyPrefix.utf8)
+  }
+
   private static let manyPrefix = "apus_login_"
   private static let oncePrefix = "apus_once_"
   private static let maxBytes = 128

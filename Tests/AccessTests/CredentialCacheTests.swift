@@ -172,7 +172,8 @@ func `what is not a bearer credential is malformed`(authorization: String) {
   ]
   for (credential, expected) in [
     ("", CredentialDecision.refused(.missing)), ("Basic x", .refused(.malformed)), ("Bearer wrong", .refused(.invalid)),
-    ("Bearer eyJhbGciOiJub25lIn0.e30.", .unknown),
+    ("Bearer eyJhbGciOiJub25lIn0.e30.", .unknown), ("Bearer apus_login_0123456789abcdef_x", .unknown),
+    ("Bearer apus_once_0123456789abcdef_x", .refused(.invalid)),
   ] {
     for access in accesses { #expect(Door().ask(credential, access, at: 0) == expected) }
   }
