@@ -116,6 +116,14 @@ def test_a_long_operation_is_followed_to_its_end(plane, apus):
     assert apus("endpoint", "create", "-n", "fraud", "--only-show-errors").stderr == ""
 
 
+def test_a_server_that_restarts_meanwhile_is_asked_again(plane, apus):
+    begin_operation(plane, {"status": "InProgress"})
+    steps = [{"status": "InProgress"}, *[None] * 4, {"status": "Succeeded"}]
+    plane.rule("GET", "/operations/17", *[step and (200, {"name": "17"} | step) for step in steps])
+    apus("endpoint", "create", "-n", "churn")
+    assert len(plane.sent("GET", "/operations/17")) == len(steps)
+
+
 def test_a_failed_operation_says_why(plane, apus):
     begin_operation(plane, {"status": "Failed", "error": {"code": "OutOfQuota", "message": "2 cores are free; 4 are asked for"}})
     done = apus("endpoint", "create", "-n", "churn", status=FAILED)

@@ -221,7 +221,7 @@ struct RolloutWatch {
     let progress = ProgressLine(isQuiet: output.onlyShowErrors)
     defer { progress.clear() }
     while true {
-      let rollout = Flattened.document(try await client.send(.get, RolloutCommand.path(endpoint)).body)
+      let rollout = Flattened.document(try await client.look(at: client.session.base + RolloutCommand.path(endpoint)).body)
       let state = rollout["state"]?.string ?? ""
       progress.show(ProgressLine.Content(
         text: "rollout of \(endpoint): \(state), \(rollout["percent"]?.int ?? 0) %", changing: rollout["progress"]?.string ?? ""))

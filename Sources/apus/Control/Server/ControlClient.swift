@@ -111,6 +111,28 @@ actor ControlClient {
     return try await answer(response, accepting: accepting)
   }
 
+  /// Looks at something that goes on by itself. A server that is away, as for a restart, takes up again what it has begun:
+  /// it is asked until it answers, for up to `longestAbsence`.
+  ///
+  /// - Parameter path: From the server's root.
+  func look(at path: String) async throws -> ControlResponse {
+    let clock = ContinuousClock()
+    var away: ContinuousClock.Instant?
+    while true {
+      do {
+        return try await send(.get, from: path, bytes: nil, headers: [:])
+      } catch let error as UnreachableError {
+        let since = away ?? clock.now
+        guard clock.now - since < ControlClient.longestAbsence else { throw error }
+        away = since
+        try await Task.sleep(for: ControlClient.absencePause)
+      }
+    }
+  }
+
+  private static let longestAbsence = Duration.seconds(60)
+  private static let absencePause = Duration.milliseconds(500)
+
   /// Sends a body that is made as it is sent: a part of a file.
   func send(
     _ method: ControlMethod, _ path: String, headers: [String: String], length: Int64,

@@ -39,7 +39,7 @@ struct LongOperation {
     let start = clock.now
     var pause = Duration.milliseconds(100)
     while true {
-      let answer = try await client.send(.get, from: location, bytes: nil, headers: [:])
+      let answer = try await client.look(at: location)
       let status = answer.body["status"]?.string ?? (answer.status == 202 ? "InProgress" : "Succeeded")
       let message = answer.body["message"]?.string
       progress.show(LongOperation.line(subject, status, answer.body["percentComplete"]?.double, message, clock.now - start))
