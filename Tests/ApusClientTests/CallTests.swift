@@ -90,9 +90,8 @@ import Transport
       try await client.call("/test.Echo/Wait", [], options: CallOptions(timeout: .milliseconds(30)))
     }
     #expect(error?.code == .deadlineExceeded)
-    await waitUntil { server.waiting.count == 1 }
-    server.waiting.answerAll()
-    #expect(try await client.call("/test.Echo/Echo", [1], options: CallOptions(timeout: .seconds(60))).message == [1])
+    #expect(try await client.call("/test.Echo/Echo", [1]).message == [1])
+    server.waiting.answerAll()  // if the call came to it at all, before its time was over
   }
 
   @Test func `a server that goes away in the middle of a call is a lost connection`() async throws {
