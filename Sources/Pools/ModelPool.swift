@@ -176,7 +176,8 @@ package final class ModelPool: @unchecked Sendable {
   /// end of a turn in which `submit` asked for it.
   package func wake() {
     lock.lock()
-    guard !state.pointee.isSuspended else { return wakeSuspended() }
+    // While the model comes back, an instance that is there already serves who comes now.
+    if state.pointee.isSuspended, !state.pointee.isResizing { return wakeSuspended() }
     let condition = state.pointee.queue.count > 0 ? state.pointee.pickInstanceToWake() : nil
     lock.unlock()
     condition?.signal()

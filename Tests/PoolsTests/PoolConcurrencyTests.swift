@@ -129,6 +129,7 @@ func `under concurrent clients none is lost, doubled or given another's rows, an
     #expect(tally.answered == 400)
   }
   let statistics = pool.statistics
+  #expect(statistics.failures[.backend, default: 0] > 0)
   #expect(statistics.success.count + statistics.fail.count == 1600)
   #expect(statistics.fail.count == UInt64(tallies.reduce(0) { $0 + $1.failed }))
   #expect(statistics.batchSizes.allSatisfy { $0.batchSize <= 8 })
@@ -214,9 +215,10 @@ func `under suspensions none is lost, doubled or given another's rows`(runsOnAny
     tallies += await onThreads(2) { index in
       converse(with: pool, client: index + 1, requests: 600, isOrdered: false, seed: UInt64(index) + 1)
     }
-  } while suspensions.load(ordering: .relaxed) < 10
+  } while suspensions.load(ordering: .relaxed) < 10 && tallies.count < 2000
   isOver.withLock { $0 = true }
   #expect(await suspending[0])
+  #expect(suspensions.load(ordering: .relaxed) >= 10)
   for tally in tallies {
     #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
     #expect(tally.answered == 600)
@@ -270,7 +272,7 @@ func `under restarts at any moment each request is answered once, with its own r
       converse(
         with: pool, client: index + 1, requests: 300, isOrdered: isOrdered, seed: UInt64(index) + 1, mayFail: true)
     }
-  } while pool.statistics.failures[.backend, default: 0] == 0
+  } while pool.statistics.failures[.backend, default: 0] == 0 && tallies.count < 2000
   isOver.withLock { $0 = true }
   #expect(await probes[0] > 0)
   for tally in tallies {

@@ -69,6 +69,8 @@ final class ScriptedModel: LoadedModel {
   let canInterrupt: Bool
   let runsOnAnyThread: Bool
   let failingInstance: Int?
+  /// Called with an instance's index before it is made.
+  let making: @Sendable (Int) -> Void
   let liveInstances = Atomic<Int>(0)
   let madeInstances = Atomic<Int>(0)
   /// Rows of every run, in the order in which they began.
@@ -76,7 +78,8 @@ final class ScriptedModel: LoadedModel {
 
   init(
     _ signature: ModelSignature, instances: Int = 1, canInterrupt: Bool = true, failingInstance: Int? = nil,
-    runsOnAnyThread: Bool = false, script: @escaping Script = ScriptedModel.echo
+    runsOnAnyThread: Bool = false, script: @escaping Script = ScriptedModel.echo,
+    making: @escaping @Sendable (Int) -> Void = { _ in }
   ) {
     self.signature = signature
     suggestedInstanceCount = instances
@@ -84,6 +87,7 @@ final class ScriptedModel: LoadedModel {
     self.canInterrupt = canInterrupt
     self.runsOnAnyThread = runsOnAnyThread
     self.failingInstance = failingInstance
+    self.making = making
   }
 
   /// Output i is input i.
@@ -94,6 +98,7 @@ final class ScriptedModel: LoadedModel {
   }
 
   func makeInstance(index: Int) throws(InferenceError) -> any ModelInstance {
+    making(index)
     if index == failingInstance { throw .unavailable("no device \(index)") }
     return Instance(model: self, index: index)
   }

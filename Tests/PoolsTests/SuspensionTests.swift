@@ -11,11 +11,17 @@ private final class Scene: @unchecked Sendable {  // set up once, before anythin
   let goOn = Gate()
   let failure = Guarded<InferenceError?>(nil)
   let loads = Atomic<Int>(0)
+  /// Holds the second instance of a model that was loaded again, where `holdsSecond`.
+  let second = Gate()
+  let holdsSecond: Bool
   /// Models in memory.
   weak var first: ScriptedModel?
   let pool: ModelPool
 
-  init(instances: Int = 2, limits: PoolLimits = PoolLimits(), signature: ModelSignature = .numbers) throws {
+  init(
+    instances: Int = 2, limits: PoolLimits = PoolLimits(), signature: ModelSignature = .numbers, holdsSecond: Bool = false
+  ) throws {
+    self.holdsSecond = holdsSecond
     let model = ScriptedModel(.numbers)
     first = model
     let box = Box()
@@ -35,7 +41,7 @@ private final class Scene: @unchecked Sendable {  // set up once, before anythin
     loading.open()
     goOn.wait()
     if let failure = failure.withLock({ $0 }) { throw failure }
-    return ScriptedModel(signature)
+    return ScriptedModel(signature, making: { [second, holdsSecond] in if holdsSecond, $0 == 1 { second.wait() } })
   }
 
   func suspend() async { while !pool.suspend() { await Task.yield() } }
@@ -51,6 +57,23 @@ private final class Scene: @unchecked Sendable {  // set up once, before anythin
   #expect(scene.pool.memoryUsage.isEmpty)
   #expect(scene.pool.memoryUsageWhenLoaded.map(\.byteCount) == [1 << 20])
   #expect(!scene.pool.suspend())
+  await scene.pool.drain()
+}
+
+@Test func `an instance that is back serves who comes while another is on its way`() async throws {
+  let scene = try Scene(holdsSecond: true)
+  await scene.suspend()
+  scene.goOn.open()
+  for number in 1...3 as ClosedRange<Int64> {
+    let request = try OwnedRequest(numbers: [number])
+    try scene.pool.send(request)
+    request.wait()
+    // Until the instance sleeps again: awake, it would come to the next by itself.
+    while scene.pool.load.instances.busy > 0 { await Task.yield() }
+  }
+  #expect(scene.pool.isSuspended)
+  scene.second.open()
+  while scene.pool.isSuspended { await Task.yield() }
   await scene.pool.drain()
 }
 
