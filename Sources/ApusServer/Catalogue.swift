@@ -56,6 +56,7 @@ internal struct Catalogue: Sendable {
     let plane = ControlPlane(
       options: options, store: store, artifacts: artifacts, reconciler: reconciler, security: security, mirrors: mirrors,
       tokens: Catalogue.tokens(issuer, verifier), log: output.log("apus.control"))
+    try await plane.readRoles()
     return Catalogue(
       plane: plane, reconciler: reconciler, mirror: mirror,
       verification: Catalogue.verification(verifier, plane), store: store, documents: documents)

@@ -3,6 +3,13 @@ internal import Stores
 internal import Telemetry
 
 extension ControlPlane {
+  /// Reads who may do what. Until then nobody may do anything, so it goes before anybody can ask.
+  package func readRoles() async throws(ControlError) {
+    do {
+      try await store.read { [self] store in try security.reload(from: store) }
+    } catch { throw ControlError(anything: error) }
+  }
+
   /// Brings everything back as the catalogue has it, and takes up what was under way when the server last stopped.
   ///
   /// Returns when every deployment that served serves again, or can't: that is in the log and in the deployment's state.
@@ -22,9 +29,7 @@ extension ControlPlane {
     } catch {
       throw ControlError(.internalError, "the catalogue can't be read: \(error)")
     }
-    for record in endpoints where record.state != .deleting {
-      reconciler.apply(record, access: security.access(of: record))
-    }
+    reconciler.apply(endpoints.filter { $0.state != .deleting }.map { ($0, security.access(of: $0)) })
     reconciler.rolesChanged(to: security.rolesGeneration)
     let gone = Set(endpoints.filter { $0.state == .deleting }.map(\.endpoint.name))
     await withTaskGroup(of: Void.self) { group in
@@ -44,6 +49,8 @@ extension ControlPlane {
     wanted.deployment = active
     do throws(ControlError) {
       try await reconciler.start(wanted, of: try await model(of: active)) { _, _ in }
+      // Whoever deleted it meanwhile found nothing to stop.
+      if try await isGone(record.id) { await reconciler.stop(record.id) }
     } catch {
       log.error("a deployment could not be brought back", ["deployment": record.id.description, "error": error.message])
       // What goes on by an operation is taken up afterwards, and gets its state then.
@@ -60,6 +67,10 @@ extension ControlPlane {
         log.error("its state could not be written", ["deployment": record.id.description, "error": "\(error)"])
       }
     }
+  }
+
+  private func isGone(_ name: DeploymentName) async throws(ControlError) -> Bool {
+    do { return try await store.read { try $0.deployment(name) } == nil } catch { throw ControlError(anything: error) }
   }
 
   private func resume(_ operation: Operation, _ endpoints: [EndpointRecord], _ deployments: [DeploymentRecord]) {

@@ -49,6 +49,23 @@ package final class Reconciler: Sendable {
     /// Another number whenever what doors have remembered of principals is void.
     var rolesGeneration: UInt64 = 1
     var isStopping = false
+
+    mutating func take(_ record: EndpointRecord, _ access: EndpointAccess) {
+      let name = record.endpoint.name
+      if let revision = removed[name] {
+        guard record.revision > revision else { return }
+        removed[name] = nil
+      }
+      var endpoint = endpoints[name] ?? Endpoint(record: record, access: access)
+      guard record.revision >= endpoint.record.revision else { return }
+      endpoint.record = record
+      endpoint.access = access
+      let limits = RequestLimits(record.endpoint.extensions)
+      if endpoint.limiter?.limits != limits {
+        endpoint.limiter = limits == RequestLimits() ? nil : RequestLimiter(limits, of: "endpoint '\(name)'")
+      }
+      endpoints[name] = endpoint
+    }
   }
 
   package let compute: Compute
@@ -85,22 +102,12 @@ package final class Reconciler: Sendable {
 
   /// Takes over what an endpoint says: traffic, mirror, who may call. In force when it returns. An older record than the
   /// last one, or than its removal, changes nothing.
-  internal func apply(_ record: EndpointRecord, access: EndpointAccess) {
+  internal func apply(_ record: EndpointRecord, access: EndpointAccess) { apply([(record, access)]) }
+
+  /// The same for several at once: nobody sees some of them only.
+  internal func apply(_ endpoints: [(record: EndpointRecord, access: EndpointAccess)]) {
     change { state in
-      let name = record.endpoint.name
-      if let removed = state.removed[name] {
-        guard record.revision > removed else { return }
-        state.removed[name] = nil
-      }
-      var endpoint = state.endpoints[name] ?? Endpoint(record: record, access: access)
-      guard record.revision >= endpoint.record.revision else { return }
-      endpoint.record = record
-      endpoint.access = access
-      let limits = RequestLimits(record.endpoint.extensions)
-      if endpoint.limiter?.limits != limits {
-        endpoint.limiter = limits == RequestLimits() ? nil : RequestLimiter(limits, of: "endpoint '\(name)'")
-      }
-      state.endpoints[name] = endpoint
+      for (record, access) in endpoints { state.take(record, access) }
     }
   }
 
