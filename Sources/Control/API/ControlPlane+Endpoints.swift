@@ -9,6 +9,7 @@ internal import Telemetry
 extension ControlPlane {
   internal func endpoints(_ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
+    if request.principal == nil { try require(.readOnlineEndpoint, request) }
     let name = request.query["name"] ?? ""
     let records = try readable(try await store.read { try $0.allEndpoints() }, request)
       .filter { name.isEmpty || $0.endpoint.name == name }

@@ -54,7 +54,9 @@ extension ControlPlane {
   }
 
   /// Who a secret belongs to; nil if it is none of this server's, or not good any more.
-  package func principal(withSecret secret: String) async -> Principal? {
+  ///
+  /// - Throws: `ControlError` if the store can't be asked.
+  private func principal(withSecret secret: String) async throws(ControlError) -> Principal? {
     guard let id = PrincipalSecret.id(of: secret) else { return nil }
     let now = clock() / 1000
     do {
@@ -67,10 +69,13 @@ extension ControlPlane {
         let kind = try Document(json: principal.body)["principalType"]?.string.flatMap(Principal.Kind.init(rawValue:))
         return Principal(kept.principal, kind: kind ?? .servicePrincipal)
       }
-    } catch {
-      log.warning("a secret was refused", ["secret": id, "reason": "\(error)"])
+    } catch let refusal as PrincipalSecret.Refusal {
+      log.warning("a secret was refused", ["secret": id, "reason": refusal.rawValue])
       return nil
-    }
+    } catch let error as CatalogStoreError where error.code == .notFound {
+      log.warning("a secret was refused", ["secret": id, "reason": "its principal is gone"])
+      return nil
+    } catch { throw ControlError(anything: error) }
   }
 
   // MARK: - Callers of the control plane
@@ -80,14 +85,17 @@ extension ControlPlane {
   /// owner.
   ///
   /// - Parameter certificate: In the text form of a principal; empty: the caller has shown none.
-  package func authenticate(authorization: String?, certificate: String = "") async -> Principal? {
+  /// - Throws: `ControlError` if the store can't be asked.
+  package func authenticate(
+    authorization: String?, certificate: String = ""
+  ) async throws(ControlError) -> Principal? {
     if options.trustsEveryone { return ControlPlane.localOwner }
     guard let authorization else { return ControlPlane.principal(certificate: certificate) }
     guard authorization.utf8.count <= ControlPlane.maxAuthorizationBytes else { return nil }
     let parts = authorization.split(separator: " ", maxSplits: 1)
     guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
     let token = String(parts[1])
-    if PrincipalSecret.id(of: token) != nil { return await principal(withSecret: token) }
+    if PrincipalSecret.id(of: token) != nil { return try await principal(withSecret: token) }
     return await tokens.principal(token)
   }
 
@@ -121,7 +129,11 @@ extension ControlPlane {
     func verdict(_ outcome: CredentialVerdict.Outcome, _ log: String) -> CredentialVerdict {
       CredentialVerdict(outcome, expires: expires, generation: access.generation, log: log)
     }
-    guard let principal = await principal(withSecret: token) else { return verdict(.refused(.invalid), "not a good secret") }
+    let found: Principal?
+    do throws(ControlError) { found = try await principal(withSecret: token) } catch {
+      return verdict(.refused(.unverifiable), error.message)
+    }
+    guard let principal = found else { return verdict(.refused(.invalid), "not a good secret") }
     guard access.mode == .aadToken else {
       return verdict(.refused(.forbidden), "\(principal.id): the endpoint takes no principals")
     }

@@ -77,9 +77,7 @@ package final class Security: Sendable {
     case .amlToken: return .amlToken(endpoint: number, generation: generation, epoch: record.accessStamp)
     case .aadToken: return .aadToken(endpoint: number, generation: generation)
     case .key:
-      guard let keys = try? endpointKeys(of: record) else {
-        return .aadToken(endpoint: number, generation: generation)
-      }
+      guard let keys = try? endpointKeys(of: record) else { return .noEndpoint(generation: generation) }
       return .keys(keys, endpoint: number, generation: generation)
     }
   }

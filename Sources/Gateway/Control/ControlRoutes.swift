@@ -90,7 +90,7 @@ package struct ControlRoutes: Sendable {
     return ControlRequest(
       method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
-      principal: await plane.authenticate(authorization: call.header(.authorization), certificate: call.certificate),
+      principal: try await plane.authenticate(authorization: call.header(.authorization), certificate: call.certificate),
       baseAddress: base, scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
   }
 

@@ -72,7 +72,7 @@ private final class ControlMethod: UnaryMethod {
         query: Dictionary(request.query.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }), body: body,
         ifMatch: request.ifMatch.isEmpty ? nil : request.ifMatch,
         ifNoneMatch: request.ifNoneMatch.isEmpty ? nil : request.ifNoneMatch,
-        principal: await credential.principal(on: plane), baseAddress: addresses.control,
+        principal: try await credential.principal(on: plane), baseAddress: addresses.control,
         scoringAddress: addresses.scoring)
       let answer = try await plane.handle(asked)
       return ResourceResponse(
@@ -168,8 +168,8 @@ private final class OperationWatch: StreamHandler {
       every interval: Duration
     ) async {
       var last: Document?
-      let principal = await credential.principal(on: plane)
       do {
+        let principal = try await credential.principal(on: plane)
         while true {
           let answer = try await plane.handle(
             ControlRequest(
@@ -203,8 +203,8 @@ private struct Credential: Sendable {
     self.certificate = String(decoding: certificate, as: UTF8.self)
   }
 
-  func principal(on plane: ControlPlane) async -> Principal? {
-    await plane.authenticate(authorization: authorization, certificate: certificate)
+  func principal(on plane: ControlPlane) async throws(ControlError) -> Principal? {
+    try await plane.authenticate(authorization: authorization, certificate: certificate)
   }
 }
 
