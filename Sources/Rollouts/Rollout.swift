@@ -198,8 +198,7 @@ package struct Rollout: Hashable, Sendable {
     if let timeout = plan.stepTimeoutNanoseconds, stepNanoseconds >= timeout {
       var why = "\(place) did not pass within \(Figures.time(timeout)): \(reason ?? "its hold time is longer")"
       if doubt == nil, missing != nil {
-        let minimum = phase == .mirroring ? "mirror.minimum_comparisons" : "minimum_requests"
-        why += "; where callers are few, \(minimum) can be lower or step_timeout longer"
+        why += "; where callers are few, \(phase == .mirroring ? "" : "minimum_requests can be lower or ")step_timeout longer"
       }
       switch plan.onStepTimeout {
       case .rollBack: return leave(because: why)

@@ -221,7 +221,10 @@ struct RolloutWatch {
     let progress = ProgressLine(isQuiet: output.onlyShowErrors)
     defer { progress.clear() }
     while true {
-      let rollout = Flattened.document(try await client.look(at: client.session.base + RolloutCommand.path(endpoint)).body)
+      let answer = try await client.look(at: client.session.base + RolloutCommand.path(endpoint)) {
+        progress.show(ProgressLine.Content(text: "rollout of \(endpoint): \($0); asking again", changing: ""))
+      }
+      let rollout = Flattened.document(answer.body)
       let state = rollout["state"]?.string ?? ""
       progress.show(ProgressLine.Content(
         text: "rollout of \(endpoint): \(state), \(rollout["percent"]?.int ?? 0) %", changing: rollout["progress"]?.string ?? ""))

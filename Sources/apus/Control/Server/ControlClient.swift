@@ -38,6 +38,8 @@ actor ControlClient {
 
   let session: Session
   private let http: HTTPClient
+  /// The server is there, or was.
+  private var hasAnswered = false
 
   /// Runs work with a client, and closes it after.
   static func with<Result: Sendable>(
@@ -111,23 +113,32 @@ actor ControlClient {
     return try await answer(response, accepting: accepting)
   }
 
-  /// Looks at something that goes on by itself. A server that is away, as for a restart, takes up again what it has begun:
-  /// it is asked until it answers, for up to `longestAbsence`.
+  /// Looks at something that goes on by itself. A server that has answered once and is away then, as for a restart, takes up
+  /// again what it has begun: it is asked until it answers, for up to `longestAbsence`.
   ///
-  /// - Parameter path: From the server's root.
-  func look(at path: String) async throws -> ControlResponse {
+  /// - Parameters:
+  ///   - path: From the server's root.
+  ///   - wait: Told why, when the waiting begins.
+  func look(at path: String, whileAway wait: (any Error) -> Void) async throws -> ControlResponse {
     let clock = ContinuousClock()
     var away: ContinuousClock.Instant?
     while true {
       do {
         return try await send(.get, from: path, bytes: nil, headers: [:])
-      } catch let error as UnreachableError {
+      } catch let error where hasAnswered && ControlClient.isAway(error) {
+        if away == nil { wait(error) }
         let since = away ?? clock.now
         guard clock.now - since < ControlClient.longestAbsence else { throw error }
         away = since
         try await Task.sleep(for: ControlClient.absencePause)
       }
     }
+  }
+
+  /// A proxy answers for a server that is away.
+  private static func isAway(_ error: any Error) -> Bool {
+    if let error = error as? ControlError { return 502...504 ~= error.status }
+    return error is UnreachableError
   }
 
   private static let longestAbsence = Duration.seconds(60)
@@ -185,6 +196,7 @@ actor ControlClient {
       // A long transfer has no end that could be told beforehand; a day is one that never comes too soon.
       let timeout = isLong ? .hours(24) : TimeAmount(session.timeout)
       let response = try await http.execute(request, timeout: timeout)
+      hasAnswered = true
       if session.isVerbose { ExitStatus.say("\(request.method.rawValue) \(request.url): \(response.status.code)") }
       return response
     } catch { throw unreachable(error) }

@@ -39,7 +39,9 @@ struct LongOperation {
     let start = clock.now
     var pause = Duration.milliseconds(100)
     while true {
-      let answer = try await client.look(at: location)
+      let answer = try await client.look(at: location) {
+        progress.show(ProgressLine.Content(text: "\(subject): \($0); asking again", changing: ""))
+      }
       let status = answer.body["status"]?.string ?? (answer.status == 202 ? "InProgress" : "Succeeded")
       let message = answer.body["message"]?.string
       progress.show(LongOperation.line(subject, status, answer.body["percentComplete"]?.double, message, clock.now - start))

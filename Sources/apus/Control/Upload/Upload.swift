@@ -11,7 +11,7 @@ struct Upload {
   let client: ControlClient
   let isQuiet: Bool
 
-  static let maxAttempts = 5
+  static let maxAttempts = 6
   /// One request's share of a file: what is lost at most when a connection breaks before the server has taken it in.
   static let requestBytes: Int64 = 64 << 20
 
