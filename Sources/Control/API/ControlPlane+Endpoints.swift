@@ -261,8 +261,12 @@ extension ControlPlane {
     var document = record.endpoint.rest(ResourceStatus(id: id("onlineEndpoints/\(name)"))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["provisioningState"] = .string(record.state.word)
-    properties["scoringUri"] = .string("\(request.scoringAddress)/endpoints/\(name)/score")
-    properties["swaggerUri"] = .string("\(request.scoringAddress)/endpoints/\(name)/swagger.json")
+    // Where it answers: without public network access that is the address inside, and only that.
+    let address =
+      record.endpoint.publicNetworkAccess == .disabled
+      ? request.privateScoringAddress ?? request.scoringAddress : request.scoringAddress
+    properties["scoringUri"] = .string("\(address)/endpoints/\(name)/score")
+    properties["swaggerUri"] = .string("\(address)/endpoints/\(name)/swagger.json")
     if let operation = record.operation {
       var bag = properties["properties"]?.object ?? [:]
       bag["AzureAsyncOperationUri"] = .string("\(request.baseAddress)\(id("operations/\(operation)"))")

@@ -26,10 +26,13 @@ package struct ControlRequest: Sendable {
   package var baseAddress: String
   /// The address of scoring, where it is another.
   package var scoringAddress: String
+  /// That of endpoints without public network access; nil: the same.
+  package var privateScoringAddress: String?
 
   package init(
     method: Method, path: [String], query: [String: String] = [:], body: Document? = nil, ifMatch: String? = nil,
-    ifNoneMatch: String? = nil, principal: Principal?, baseAddress: String, scoringAddress: String
+    ifNoneMatch: String? = nil, principal: Principal?, baseAddress: String, scoringAddress: String,
+    privateScoringAddress: String? = nil
   ) {
     self.method = method
     self.path = path
@@ -40,6 +43,7 @@ package struct ControlRequest: Sendable {
     self.principal = principal
     self.baseAddress = baseAddress
     self.scoringAddress = scoringAddress
+    self.privateScoringAddress = privateScoringAddress
   }
 }
 

@@ -40,6 +40,24 @@ import Testing
     }
   }
 
+  @Test func `without public network access the addresses are those inside`() async throws {
+    try await withWorld { world in
+      try await world.addEndpoint("churn", ["publicNetworkAccess": "Disabled"])
+      try await world.addEndpoint("open")
+      func uris(_ endpoint: String, inside: String?) async throws -> [Document?] {
+        let request = ControlRequest(
+          method: .get, path: ["onlineEndpoints", endpoint], principal: world.owner, baseAddress: "https://apus.test",
+          scoringAddress: "https://score.test", privateScoringAddress: inside)
+        let properties = try await world.plane.handle(request).body?["properties"]
+        return [properties?["scoringUri"], properties?["swaggerUri"]]
+      }
+      let own = try await uris("churn", inside: "https://inside.test")
+      #expect(own == ["https://inside.test/endpoints/churn/score", "https://inside.test/endpoints/churn/swagger.json"])
+      #expect(try await uris("open", inside: "https://inside.test")[0] == "https://score.test/endpoints/open/score")
+      #expect(try await uris("churn", inside: nil)[0] == "https://score.test/endpoints/churn/score", "there is no other")
+    }
+  }
+
   /// Whoever writes last has the say at the doors too: an update that was written before a deletion and is told to the
   /// doors after it must not bring the endpoint back.
   @Test func `writers who race with deletions leave at the doors what the catalogue says`() async throws {
