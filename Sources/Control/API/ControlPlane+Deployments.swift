@@ -82,7 +82,7 @@ extension ControlPlane {
       let operation = newOperation(
         existing == nil ? .createDeployment : .updateDeployment,
         "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
-      record.state = existing == nil ? .creating : .updating
+      record.state = ControlPlane.state(whileMaking: deployment, of: existing)
       record.operation = operation.id
       record.error = nil
       try store.save(operation)
@@ -96,6 +96,16 @@ extension ControlPlane {
     return ControlResponse(
       status: isNew ? 201 : 202, body: rendered(record), etag: "\(record.revision)", operation: operation.id,
       retryAfterSeconds: 1)
+  }
+
+  /// What a deployment is called while a change of it goes on. Where only the number of instances of what serves is
+  /// another one, nothing is loaded in its place: it scales.
+  private static func state(whileMaking wanted: OnlineDeployment, of existing: DeploymentRecord?) -> ProvisioningState {
+    guard let existing else { return .creating }
+    var before = existing.deployment
+    guard existing.active == before, before.wantedInstances != wanted.wantedInstances else { return .updating }
+    before.instanceCount = wanted.instanceCount
+    return before == wanted ? .scaling : .updating
   }
 
   private func checkEndpoint(of name: DeploymentName, isNew: Bool, in store: any CatalogWriter) throws {

@@ -104,11 +104,16 @@ import Threads
       world.backend.gates.close("gate")
       for count in [3, 1, 2, 1] {
         let update = try await world.send(.patch, "onlineEndpoints/churn/deployments/blue", ["sku": ["capacity": .int(count)]])
+        #expect(update.body?["properties"]?["provisioningState"] == "Scaling")
         #expect(try await world.ended(update)["status"] == "Succeeded")
         let shown = try await world.get("onlineEndpoints/churn/deployments/blue")
         #expect(shown["sku"]?["capacity"]?.int == count && shown["properties"]?["instances"]?["wanted"]?.int == count)
         #expect(try world.answer("churn", "blue") == 1)
       }
+      let both = try await world.send(
+        .patch, "onlineEndpoints/churn/deployments/blue", ["sku": ["capacity": 2], "properties": ["description": "more"]])
+      #expect(both.body?["properties"]?["provisioningState"] == "Updating", "it is not the number only")
+      try await world.ended(both)
       let tagged = try await world.send(.patch, "onlineEndpoints/churn/deployments/blue", ["tags": ["a": "b"]])
       #expect(try await world.ended(tagged)["status"] == "Succeeded")
       world.backend.gates.open("gate")

@@ -85,6 +85,39 @@ import Testing
     try await second.end()
   }
 
+  /// The store as a server leaves it that is stopped while a deployment scales.
+  @Test func `a deployment that was scaling can't be deleted, and is scaled by the next start`() async throws {
+    let first = try await CatalogueWorld(options())
+    try await first.addChurn()
+    let scaled = try await first.send(.patch, "onlineEndpoints/churn/deployments/blue", ["sku": ["capacity": 3]])
+    #expect(try await first.ended(scaled)["status"] == "Succeeded")
+    let id = scaled.operation ?? ""
+    try await first.setTraffic([:])
+    try await first.store.write { store in
+      let deployment = try store.existingRecord("onlineDeployment", "churn/blue")
+      let operation = try store.existingRecord("operation", id)
+      try store.put(
+        deployment.kind, deployment.name, body: try Document(json: deployment.body).merging(["state": "scaling"]).json())
+      try store.put(
+        operation.kind, operation.name, body: try Document(json: operation.body).merging(["status": "InProgress"]).json())
+    }
+    try await first.end()
+
+    let second = try await CatalogueWorld(options(), in: first.folder, startsPlane: false)
+    try await second.plane.readRoles()
+    for place in ["onlineEndpoints/churn/deployments/blue", "onlineEndpoints/churn"] {
+      let error = await second.refusal(.delete, place)
+      #expect(error?.code == .conflict && error?.message.contains("is scaling") == true, "\(error.debugDescription)")
+    }
+    try second.mirror.start()
+    try await second.plane.start()
+    await second.plane.settle()
+    #expect(try await second.get("operations/\(id)")["status"] == "Succeeded")
+    let blue = try await second.get("onlineEndpoints/churn/deployments/blue")["properties"]
+    #expect(blue?["provisioningState"] == "Succeeded" && blue?["instances"]?["wanted"] == 3)
+    try await second.end()
+  }
+
   @Test func `an operation about what is no longer there ends, and says so`() async throws {
     let first = try await CatalogueWorld(options())
     try await first.store.write { store in
