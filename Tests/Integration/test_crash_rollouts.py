@@ -2,6 +2,7 @@
 and it comes to the end that it would have come to."""
 
 import json
+import math
 import threading
 from contextlib import contextmanager
 
@@ -9,7 +10,10 @@ import numpy
 import pytest
 import requests
 from endpoints import ONES, EndpointServer
-from server import FAILED, UNREACHABLE, eventually
+from relay import Relay
+from server import DONE, FAILED, PATIENCE, eventually
+
+NOBODY = "nobody"
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +32,9 @@ def make_pair(server, endpoint, old="simple", new="simple"):
 
 
 def start_rollout(server, endpoint, *options):
-    """The command, which follows the rollout for as long as the server is there."""
-    return server.start_command(
-        "rollout", "start", "-e", endpoint, "-d", "new", "--minimum-requests", "5", "--max-latency-ratio", "none", *options)
+    """One that no command follows."""
+    server.run("rollout", "start", "-e", endpoint, "-d", "new", "--minimum-requests", "5", "--max-latency-ratio", "none",
+               "--no-wait", *options)
 
 
 def shares(server, endpoint):
@@ -49,7 +53,7 @@ def await_share(server, endpoint, least):
 
 @contextmanager
 def calls(server, endpoint, body=ONES):
-    """One caller that asks again and again, and lets it pass when nobody is there. Gives the statuses it got."""
+    """One caller that asks again and again. Gives the statuses it got, and NOBODY for each call that found no server."""
     key = server.keys(endpoint)[0]
     is_over, statuses = threading.Event(), []
 
@@ -58,7 +62,7 @@ def calls(server, endpoint, body=ONES):
             try:
                 statuses.append(server.score(endpoint, key, body).status_code)
             except requests.RequestException:
-                pass
+                statuses.append(NOBODY)
 
     caller = threading.Thread(target=ask)
     caller.start()
@@ -72,18 +76,23 @@ def calls(server, endpoint, body=ONES):
 def test_a_rollout_goes_on_where_it_was(server):
     make_pair(server, "steady")
     # Nobody calls: the first step waits for answers, and the crash finds it there.
-    command = start_rollout(server, "steady", "--steps", "20", "60", "100", "--hold", "100ms")
+    start_rollout(server, "steady", "--steps", "20", "60", "100", "--hold", "100ms")
     await_share(server, "steady", 20)
-    server.kill()
-    assert command.communicate()[1] and command.returncode == UNREACHABLE
-    server.start()
-    assert shares(server, "steady") == {"old": 80, "new": 20}
-    assert (rollout(server, "steady")["state"], rollout(server, "steady")["percent"]) == ("holding", 20)
-    # The traffic is still the rollout's own.
-    server.ask("PATCH", "onlineEndpoints/steady", {"properties": {"traffic": {"old": 100, "new": 0}}}, status=409)
-    with calls(server, "steady") as statuses:
-        done = server.run("rollout", "status", "-e", "steady", "--watch")
-    assert json.loads(done.stdout)["state"] == "finished"
+    # A command that follows it asks at an address that stays, and again while nobody is there.
+    with Relay(lambda: server.control, limit=math.inf, cut=None) as relay:
+        follower = server.start_command("rollout", "status", "-e", "steady", "--watch", APUS_SERVER=relay.address)
+        assert "holding, 20 %" in follower.stderr.readline()
+        server.kill()
+        eventually(lambda: relay.refusals > 0 or follower.poll() is not None, what="a look while the server is away")
+        server.start()
+        assert shares(server, "steady") == {"old": 80, "new": 20}
+        assert (rollout(server, "steady")["state"], rollout(server, "steady")["percent"]) == ("holding", 20)
+        # The traffic is still the rollout's own.
+        server.ask("PATCH", "onlineEndpoints/steady", {"properties": {"traffic": {"old": 100, "new": 0}}}, status=409)
+        with calls(server, "steady") as statuses:
+            out, said = follower.communicate(timeout=PATIENCE)
+    assert follower.returncode == DONE, said
+    assert json.loads(out)["state"] == "finished"
     assert shares(server, "steady") == {"new": 100}
     assert set(statuses) == {200}
 
@@ -92,23 +101,21 @@ def test_a_rollout_comes_to_its_end_through_crashes_at_every_step(server):
     make_pair(server, "often")
     steps = (10, 40, 70, 100)
     with calls(server, "often") as statuses:
-        start_rollout(server, "often", "--steps", *steps, "--hold", "100ms", "--no-wait").communicate()
+        start_rollout(server, "often", "--steps", *steps, "--hold", "100ms")
         for step in steps[:-1]:
             await_share(server, "often", step)
             server.restart()
             assert shares(server, "often").get("new") in steps[steps.index(step):]
         server.run("rollout", "status", "-e", "often", "--watch")
     assert shares(server, "often") == {"new": 100}
-    assert set(statuses) <= {200, 503}  # 503: the connection was taken, the models were not back yet
+    assert set(statuses) <= {200, 503, NOBODY}  # 503: the connection was taken, the models were not back yet
 
 
 def test_a_broken_model_is_taken_back_after_the_crash_and_stays_so_after_another(server):
     make_pair(server, "risky", "identity_fp32", "reshapes")  # takes six elements, and fails with any other number of them
-    command = start_rollout(server, "risky", "--steps", "30", "100", "--hold", "10m")
+    start_rollout(server, "risky", "--steps", "30", "100", "--hold", "10m")
     await_share(server, "risky", 30)
-    server.kill()
-    command.communicate()
-    server.start()
+    server.restart()
     four = {"inputs": [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": numpy.ones(4).tolist()}]}
     with calls(server, "risky", four):
         done = server.run("rollout", "status", "-e", "risky", "--watch", status=FAILED)
@@ -120,7 +127,7 @@ def test_a_broken_model_is_taken_back_after_the_crash_and_stays_so_after_another
 
 def test_a_paused_rollout_stays_paused_and_can_still_be_aborted(server):
     make_pair(server, "paused")
-    start_rollout(server, "paused", "--steps", "30", "100", "--hold", "100ms", "--no-wait").communicate()
+    start_rollout(server, "paused", "--steps", "30", "100", "--hold", "100ms")
     await_share(server, "paused", 30)
     server.run("rollout", "pause", "-e", "paused")
     server.restart()
