@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+import requests
 from artifacts import ArtifactFolder
 from endpoints import EndpointServer
 from server import FAILED, eventually
@@ -155,16 +157,21 @@ def test_a_rollout_waits_for_room_and_then_goes_on(server, disk):
 
     def ask():
         while not is_over.is_set():
-            statuses.add(server.score("steady", key).status_code)
+            try:
+                statuses.add(server.score("steady", key).status_code)
+            except requests.RequestException as error:
+                statuses.add(repr(error))
 
-    caller = threading.Thread(target=ask)
-    with disk.full():
-        caller.start()
-        eventually(lambda: "a step of a rollout could not be taken" in server.log(), what="a step without room")
-        assert shares(server) == {"blue": 80, "green": 20}
-    done = server.run("rollout", "status", "-e", "steady", "--watch")
-    is_over.set()
-    caller.join()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with disk.full():
+                caller = pool.submit(ask)
+                eventually(lambda: "a step of a rollout could not be taken" in server.log(), what="a step without room")
+                assert shares(server) == {"blue": 80, "green": 20}
+            done = server.run("rollout", "status", "-e", "steady", "--watch")
+        finally:
+            is_over.set()
+        caller.result()
     assert json.loads(done.stdout)["state"] == "finished" and shares(server) == {"green": 100}
     assert statuses == {200}
     server.set_traffic("steady", blue=100)
