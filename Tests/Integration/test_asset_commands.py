@@ -8,6 +8,7 @@ import os
 from control_plane import Uploads, model_folder, write
 from server import FAILED, UNREACHABLE, USAGE
 
+
 def test_a_folder_is_uploaded_and_registered_under_the_next_number(plane, apus, tmp_path):
     uploads = Uploads(plane)
     model_folder(tmp_path)
@@ -45,9 +46,9 @@ def test_what_the_server_has_is_not_sent_again(plane, apus, tmp_path):
 def test_a_server_that_stays_away_ends_an_upload(plane, apus, tmp_path):
     uploads = Uploads(plane)
     (tmp_path / "model.onnx").write_bytes(b"x" * 1000)
-    uploads.breaks = [0] * 10
+    uploads.breaks = [0] * 100
     apus("model", "create", "-n", "churn", "-v", "1", "--path", "model.onnx", status=UNREACHABLE)
-    assert len(plane.sent("PATCH")) == 5 and plane.sent("PUT") == []
+    assert 1 < len(plane.sent("PATCH")) < 100 and plane.sent("PUT") == []
 
 
 def test_models_that_cannot_be_sent(plane, apus, tmp_path):

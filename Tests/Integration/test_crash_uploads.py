@@ -199,7 +199,8 @@ def test_a_command_goes_on_by_itself_when_the_server_is_back(server, artifacts, 
         # It finds nobody first; that is no reason to give up either.
         eventually(lambda: relay.refusals > 0 or command.poll() is not None, what="a try while the server is away")
         server.start()
-        said = command.communicate(timeout=PATIENCE)[1]
+        # Its pauses grow: this one may be about as long as the server was away.
+        said = command.communicate(timeout=2 * PATIENCE)[1]
         assert command.returncode == 0, said
     assert "going on" in said
     assert_has(server, "alone", folder)
