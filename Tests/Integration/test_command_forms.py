@@ -8,6 +8,7 @@ import pytest
 
 from server import FAILED, NO_PERMISSION, UNREACHABLE, USAGE
 
+
 @pytest.mark.parametrize("status, code, ends", [
     (401, "Unauthorized", NO_PERMISSION), (403, "AuthorizationFailed", NO_PERMISSION), (400, "BadArgument", FAILED),
     (500, "InternalServerError", FAILED)])

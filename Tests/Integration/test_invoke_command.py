@@ -5,6 +5,7 @@ import json
 from control_plane import write
 from server import FAILED, NO_PERMISSION, USAGE
 
+
 def test_credentials_by_mode(plane, apus):
     plane.keep_endpoint()
     plane.rule("POST", "/onlineEndpoints/churn/listKeys", (200, {"primaryKey": "p", "secondaryKey": "s"}))

@@ -5,6 +5,7 @@ import json
 
 from server import FAILED, USAGE
 
+
 def test_roles_and_principals(plane, apus):
     plane.rule("PUT", "/principals/ci", (201, {"name": "ci", "principalId": "local:ci", "secret": "apus_login_x",
                                                "properties": {"principalType": "ServicePrincipal"}}))

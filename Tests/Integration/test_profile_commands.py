@@ -8,6 +8,7 @@ from control_plane import ControlPlane
 from server import NO_PERMISSION, NOT_FOUND, UNREACHABLE, USAGE
 from test_transport import certificates  # noqa: F401 (a fixture)
 
+
 def test_a_login_is_kept_where_only_its_owner_can_read_it(plane, apus, tmp_path):
     plane.rule("POST", "/login", (200, {"principal": "local:admin", "token": "lasting"}))
     plane.rule("GET", "/onlineEndpoints", (200, {"value": []}))
