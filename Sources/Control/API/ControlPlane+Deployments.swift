@@ -10,10 +10,18 @@ extension ControlPlane {
   internal func deployments(_ endpoint: String, _ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     try require(.readOnlineDeployment, on: endpoint, request)
-    let records = try await store.read { store in
+    let filter = try ListFilter(request)
+    let all = try await store.read { store in
       _ = try store.existingEndpoint(endpoint)
       return try store.deployments(of: endpoint)
     }
+    let found = all.filter { record in
+      let deployment = record.deployment
+      return filter.shows(
+        name: deployment.name, tags: deployment.tags, properties: deployment.properties,
+        computeType: deployment.kind == .kubernetes ? .kubernetes : .managed)
+    }
+    let records = filter.ordered(found, created: \.created, modified: \.modified)
     let page = try Page(request, count: records.count)
     return ControlResponse(status: 200, body: page.answer(records[page.range].map { rendered($0) }))
   }

@@ -10,9 +10,15 @@ extension ControlPlane {
   internal func endpoints(_ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     if request.principal == nil { try require(.readOnlineEndpoint, request) }
-    let name = request.query["name"] ?? ""
-    let records = try readable(try await store.read { try $0.allEndpoints() }, request)
-      .filter { name.isEmpty || $0.endpoint.name == name }
+    let all = try readable(try await store.read { try $0.allEndpoints() }, request)
+    let filter = try ListFilter(request)
+    let found = all.filter { record in
+      let endpoint = record.endpoint
+      return filter.shows(
+        name: endpoint.name, tags: endpoint.tags, properties: endpoint.properties,
+        computeType: endpoint.compute == nil ? .managed : .kubernetes)
+    }
+    let records = filter.ordered(found, created: \.created, modified: \.modified)
     let page = try Page(request, count: records.count)
     return ControlResponse(status: 200, body: page.answer(records[page.range].map { rendered($0, request) }))
   }

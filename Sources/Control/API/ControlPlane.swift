@@ -65,34 +65,38 @@ package final class ControlPlane: Sendable {
       throw ControlError(.notFound, "there is nothing at '\(request.path.joined(separator: "/"))'")
     }
     do {
-      switch route {
-      case .endpoints: return try await endpoints(request)
-      case .endpoint(let name): return try await endpoint(name, request)
-      case .endpointAction(let name, let action): return try await endpointAction(name, action, request)
-      case .deployments(let endpoint): return try await deployments(endpoint, request)
-      case .deployment(let name): return try await deployment(name, request)
-      case .deploymentAction(let name, let action): return try await deploymentAction(name, action, request)
-      case .models: return try await models(request)
-      case .modelVersions(let name): return try await modelVersions(name, request)
-      case .modelVersion(let name, let version): return try await modelVersion(name, version, request)
-      case .modelFiles(let name, let version): return try await modelFiles(name, version, request)
-      case .environments: return try await environments(request)
-      case .environmentVersions(let name): return try await environmentVersions(name, request)
-      case .environmentVersion(let name, let version): return try await environmentVersion(name, version, request)
-      case .operation(let id): return try await operation(id, request)
-      case .uploads: return try await beginUpload(request)
-      case .upload(let id): return try await upload(id, request)
-      case .uploadAction(let id, let action): return try await uploadAction(id, action, request)
-      case .access(let rest): return try await access(rest, request)
-      case .auditLog: return try await auditLog(request)
-      case .computes: return try await computes(request)
-      }
+      return Page.linked(try await answer(to: route, request), path: id(request.path.joined(separator: "/")), request)
     } catch {
       let failure = ControlError(anything: error)
       if failure.code == .internalError {
         log.error("a request to the control plane failed", ["path": request.path.joined(separator: "/"), "error": "\(error)"])
       }
       throw failure
+    }
+  }
+
+  private func answer(to route: ControlRoute, _ request: ControlRequest) async throws -> ControlResponse {
+    switch route {
+    case .endpoints: return try await endpoints(request)
+    case .endpoint(let name): return try await endpoint(name, request)
+    case .endpointAction(let name, let action): return try await endpointAction(name, action, request)
+    case .deployments(let endpoint): return try await deployments(endpoint, request)
+    case .deployment(let name): return try await deployment(name, request)
+    case .deploymentAction(let name, let action): return try await deploymentAction(name, action, request)
+    case .models: return try await models(request)
+    case .modelVersions(let name): return try await modelVersions(name, request)
+    case .modelVersion(let name, let version): return try await modelVersion(name, version, request)
+    case .modelFiles(let name, let version): return try await modelFiles(name, version, request)
+    case .environments: return try await environments(request)
+    case .environmentVersions(let name): return try await environmentVersions(name, request)
+    case .environmentVersion(let name, let version): return try await environmentVersion(name, version, request)
+    case .operation(let id): return try await operation(id, request)
+    case .uploads: return try await beginUpload(request)
+    case .upload(let id): return try await upload(id, request)
+    case .uploadAction(let id, let action): return try await uploadAction(id, action, request)
+    case .access(let rest): return try await access(rest, request)
+    case .auditLog: return try await auditLog(request)
+    case .computes: return try await computes(request)
     }
   }
 
