@@ -273,14 +273,14 @@ extension ControlPlane {
       ? request.privateScoringAddress ?? request.scoringAddress : request.scoringAddress
     properties["scoringUri"] = .string("\(address)/endpoints/\(name)/score")
     properties["swaggerUri"] = .string("\(address)/endpoints/\(name)/swagger.json")
+    var bag = properties["properties"]?.object ?? [:]
+    bag["azureml.onlineendpointid"] = .string(id("onlineEndpoints/\(name)"))
     if let operation = record.operation {
-      var bag = properties["properties"]?.object ?? [:]
       bag["AzureAsyncOperationUri"] = .string("\(request.baseAddress)\(id("operations/\(operation)"))")
-      properties["properties"] = .object(bag)
     }
+    properties["properties"] = .object(bag)
     if let error = record.error { properties["provisioningError"] = error.stored }
     document["properties"] = .object(properties)
-    document["kind"] = "Managed"
     document["location"] = "local"
     document["etag"] = .string("\(record.revision)")
     document["systemData"] = systemData(record.created, record.modified)

@@ -40,6 +40,22 @@ import Testing
     }
   }
 
+  @Test func `the kind of an endpoint follows its compute, and its properties name it`() async throws {
+    try await withWorld { world in
+      try await world.addEndpoint("churn")
+      try await world.addEndpoint("fraud", ["compute": "azureml:cluster"])
+      for (name, kind) in [("churn", "Managed"), ("fraud", "K8S")] {
+        let shown = try await world.get("onlineEndpoints/\(name)")
+        #expect(shown["kind"]?.string == kind)
+        #expect(shown["id"] != nil && shown["properties"]?["properties"]?["azureml.onlineendpointid"] == shown["id"])
+        // It is the server's to say: another one that is sent is not kept, nor is it a change that is refused.
+        let sent: Document = ["properties": ["properties": ["azureml.onlineendpointid": "mine"]]]
+        let answer = try await world.send(.patch, "onlineEndpoints/\(name)", sent)
+        #expect(answer.body?["properties"]?["properties"]?["azureml.onlineendpointid"] == shown["id"])
+      }
+    }
+  }
+
   @Test func `without public network access the addresses are those inside`() async throws {
     try await withWorld { world in
       try await world.addEndpoint("churn", ["publicNetworkAccess": "Disabled"])
