@@ -36,12 +36,19 @@ extension ControlPlane {
   }
 
   private func requireMode(_ mode: EndpointAccess.Mode, of record: EndpointRecord) throws(ControlError) {
-    guard security.access(of: record).mode == mode else {
+    let actual = security.access(of: record).mode
+    guard actual != mode else { return }
+    let name = record.endpoint.name
+    if actual == .open {
       throw ControlError(
         .conflict,
-        "endpoint '\(record.endpoint.name)' has auth_mode '\(record.endpoint.authMode.rawValue)': "
-          + (mode == .key ? "only one with 'key' has keys" : "only one with 'aml_token' has tokens of this server"))
+        "endpoint '\(name)' has no \(mode == .key ? "keys" : "tokens"): this server asks nobody for a credential, whatever "
+          + "auth_mode says. Call the endpoint without one")
     }
+    throw ControlError(
+      .conflict,
+      "endpoint '\(name)' has auth_mode '\(record.endpoint.authMode.rawValue)': "
+        + (mode == .key ? "only one with 'key' has keys" : "only one with 'aml_token' has tokens of this server"))
   }
 
   private func issueToken(for record: EndpointRecord, _ request: ControlRequest) async throws -> ControlResponse {

@@ -81,6 +81,18 @@ import Testing
     }
   }
 
+  @Test func `a server that asks nobody for a credential says so where it is asked for one`() async throws {
+    try await withWorld { world in
+      try await world.addEndpoint()
+      try await world.addEndpoint("fraud", ["authMode": "AMLToken"])
+      for (place, what) in [("churn/listKeys", "keys"), ("churn/regenerateKeys", "keys"), ("fraud/token", "tokens")] {
+        let error = await world.refusal(.post, "onlineEndpoints/\(place)", ["keyType": "Primary"])
+        #expect(error?.code == .conflict)
+        #expect(error?.message.contains("has no \(what): this server asks nobody for a credential") == true, "\(error.debugDescription)")
+      }
+    }
+  }
+
   @Test func `keys given with an endpoint are its keys, and one that is not given stays`() async throws {
     try await withClosed { world in
       let before = try await keys(world)
