@@ -4,6 +4,8 @@ TLS. The control plane is scripted."""
 import json
 import stat
 
+import pytest
+
 from control_plane import ControlPlane
 from server import NO_PERMISSION, NOT_FOUND, UNREACHABLE, USAGE
 from test_transport import certificates  # noqa: F401 (a fixture)
@@ -64,3 +66,15 @@ def test_tls_with_an_authority_and_a_certificate_of_ones_own(apus, certificates)
         assert apus("endpoint", "list", "--server", plane.address, "--ca", certificates / "authority.pem").stdout == "[]\n"
         apus("endpoint", "list", "--server", plane.address, "--ca", certificates / "authority.pem",
              "--certificate", certificates / "client.pem", "--key", certificates / "client.key")
+
+
+@pytest.mark.parametrize("variable", ["APUS_TOKEN", "APUS_SERVER"])
+def test_an_empty_variable_does_not_let_what_is_kept_take_its_place(plane, apus, variable):
+    plane.rule("POST", "/login", (200, {"token": "lasting"}))
+    plane.rule("GET", "/onlineEndpoints", (200, {"value": []}))
+    apus("login", "--server", plane.address, "--secret", "s")
+    count = len(plane.requests)
+    done = apus("endpoint", "list", status=USAGE, **{variable: ""})
+    assert f"{variable} is set, but empty" in done.stderr and len(plane.requests) == count
+    if variable == "APUS_SERVER":  # which is not asked where an option says it
+        apus("endpoint", "list", "--server", plane.address, APUS_SERVER="")

@@ -57,7 +57,13 @@ struct ServerOptions: ParsableArguments {
   }
 
   /// The same from what was kept and what the environment says.
+  ///
+  /// - Throws: `UsageError`, also for a variable that is set and empty, as a pipeline's is that has not got its secret: what
+  ///   was kept for somebody else must not take its place.
   func session(profile kept: Profile, environment: [String: String]) throws(UsageError) -> Session {
+    for name in ["APUS_TOKEN", "APUS_SERVER"] where environment[name] == "" && (name == "APUS_TOKEN" || server == nil) {
+      throw UsageError("\(name) is set, but empty: give it a value, or unset it to use what 'apus login' has kept")
+    }
     var profile = kept.overridden(by: environment)
     if let server, server != profile.server {
       var other = Profile()
