@@ -40,6 +40,7 @@ struct Apus: AsyncParsableCommand {
         name: "Endpoint",
         subcommands: [
           EndpointCommand.self, DeploymentCommand.self, ModelCommand.self, EnvironmentCommand.self, InvokeEndpoint.self,
+          GetCredentials.self, RegenerateKeys.self, GetLogs.self,
           RolloutCommand.self, MirrorCommand.self, AutoscaleCommand.self, ComputeCommand.self, OperationCommand.self,
           LocalCommand.self,
         ]),
@@ -56,7 +57,9 @@ struct Apus: AsyncParsableCommand {
   /// On the main thread and before any other has begun, since `apus serve` has all threads leave signals to this one.
   @MainActor static func main() async {
     do {
-      let command = try Apus.parseAsRoot(EditOptions.joined(Array(CommandLine.arguments.dropFirst())))
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      if let script = CompletionScript.asked(by: arguments) { return print(script) }
+      let command = try Apus.parseAsRoot(EditOptions.joined(arguments))
       if let command = command as? any AsyncParsableCommand {
         try await run(command)
       } else {

@@ -137,3 +137,17 @@ def test_nobody_waits_with_no_wait(plane, apus):
     plane.rule("GET", "/operations/17", (200, {"name": "17", "status": "Succeeded", "kind": "createEndpoint"}))
     assert json.loads(apus("operation", "wait", "-n", "17").stdout)["status"] == "Succeeded"
     assert apus("operation", "show", "-n", "17", "--query", "status", "-o", "tsv").stdout == "Succeeded\n"
+
+
+# MARK: shortcuts
+
+
+def test_what_is_done_every_day_needs_no_group(plane, apus):
+    plane.keep_endpoint()
+    plane.rule("POST", "/onlineEndpoints/churn/listKeys", (200, {"primaryKey": "p", "secondaryKey": "s"}))
+    plane.rule("POST", "/onlineEndpoints/churn/regenerateKeys", (200, {}))
+    plane.rule("POST", "/onlineEndpoints/churn/deployments/blue/getLogs", (200, {"content": "one\n"}))
+    assert apus("get-credentials", "-n", "churn", "--query", "primaryKey", "-o", "tsv").stdout == "p\n"
+    apus("regenerate-keys", "-n", "churn", "--key-type", "secondary", "-y")
+    assert plane.sent("POST", ".*/regenerateKeys")[0].body == {"keyType": "Secondary"}
+    assert apus("get-logs", "-n", "blue", "-e", "churn").stdout == "one\n"
