@@ -3,7 +3,7 @@
 import json
 
 from control_plane import Uploads, model_folder, write
-from server import USAGE
+from server import FAILED, USAGE
 
 BLUE = """
 name: blue
@@ -50,8 +50,13 @@ def test_a_deployment_is_changed_in_place(plane, apus, tmp_path):
 
 def test_options_of_az_without_a_meaning_are_told(plane, apus, tmp_path):
     write(tmp_path, "blue.yml", BLUE.replace("{path: model, type: custom_model}", "azureml:m:1"))
-    done = apus("deployment", "create", "-f", "blue.yml", "--skip-script-validation", "--package-model")
-    assert "warning: --skip-script-validation" in done.stderr and "warning: --package-model" in done.stderr
+    options = ["--skip-script-validation", "--package-model", "--web", "--vscode-debug", "--local-enable-gpu"]
+    for command in (["create", "-f", "blue.yml"], ["update", "-n", "blue", "-e", "churn", "--set", "instance_count=3"]):
+        done = apus("deployment", *command, *options)
+        assert [option for option in options if f"warning: {option} has no effect: " not in done.stderr] == []
+    for command in (["create"], ["update", "--set", "tags.a=b"]):
+        assert "warning: --web has no effect" in apus("endpoint", *command, "-n", "churn", "--web").stderr
+    assert apus("deployment", "create", "-f", "blue.yml", "-n", "green", *options, "--only-show-errors").stderr == ""
 
 
 def test_logs_are_printed_as_they_are(plane, apus):
@@ -67,3 +72,12 @@ def test_the_profiles_endpoint_is_meant_where_none_is_named(plane, apus):
     apus("configure", "--defaults", "endpoint=churn", "output=tsv")
     assert apus("deployment", "list").stdout == ""
     assert len(plane.sent("GET", "/onlineEndpoints/churn/deployments")) == 1
+
+
+def test_a_deployment_with_a_script_is_refused_before_anything_is_sent(plane, apus, tmp_path):
+    model_folder(tmp_path)
+    write(tmp_path, "score.py", "def init(): pass\n")
+    write(tmp_path, "blue.yml", BLUE + "code_configuration: {code: ., scoring_script: score.py}\n")
+    done = apus("deployment", "create", "-f", "blue.yml", status=FAILED)
+    assert "(NotImplemented) code_configuration" in done.stderr
+    assert plane.sent("POST") == [] and plane.sent("PUT") == []

@@ -15,7 +15,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
       """,
     subcommands: [
       Create.self, Update.self, ShowAsset<EnvironmentVersion>.self, ListAssets<EnvironmentVersion>.self,
-      ArchiveAsset<EnvironmentVersion>.self, RestoreAsset<EnvironmentVersion>.self,
+      DeleteAsset<EnvironmentVersion>.self, ArchiveAsset<EnvironmentVersion>.self, RestoreAsset<EnvironmentVersion>.self,
     ])
 
   struct Create: AsyncParsableCommand {

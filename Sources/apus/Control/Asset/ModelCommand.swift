@@ -16,10 +16,11 @@ struct ModelCommand: AsyncParsableCommand {
         apus model create -f model.yml
         apus model list -o table
         apus model download -n churn -v 3 -p /tmp/churn
+        apus model delete -n churn -v 2
       """,
     subcommands: [
       Create.self, Update.self, ShowAsset<ModelVersion>.self, ListAssets<ModelVersion>.self, Download.self,
-      ArchiveAsset<ModelVersion>.self, RestoreAsset<ModelVersion>.self,
+      DeleteAsset<ModelVersion>.self, ArchiveAsset<ModelVersion>.self, RestoreAsset<ModelVersion>.self,
     ])
 
   struct Create: AsyncParsableCommand {

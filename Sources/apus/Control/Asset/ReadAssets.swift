@@ -78,6 +78,36 @@ struct ShowAsset<Value: Asset>: AsyncParsableCommand {
   }
 }
 
+/// Takes one version away for good.
+struct DeleteAsset<Value: Asset>: AsyncParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "delete", abstract: "Delete a version of a registered \(Value.word) that no deployment uses.",
+      discussion: "What is in use is refused (exit status 1). 'archive' hides a version and keeps it.")
+  }
+
+  @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Its name.", valueName: "name"))
+  var name: String
+
+  @Option(name: [.customShort("v"), .long], help: ArgumentHelp("Its version.", valueName: "version"))
+  var version: String
+
+  @OptionGroup var confirmation: ConfirmationOptions
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var server: ServerOptions
+
+  func run() async throws {
+    try await ExitStatus.report {
+      let session = try await server.session()
+      guard try confirmation.confirm("Delete version \(version) of \(Value.word) \(name)?") else { throw ExitStatus.failed }
+      try await ControlClient.with(session) { client in
+        let answer = try await client.send(.delete, ResourcePath.version(Value.kind, name, version))
+        if answer.status == 204 { output.say("\(Value.word) '\(name):\(version)' was not there") }
+      }
+    }
+  }
+}
+
 /// Takes an asset out of lists.
 struct ArchiveAsset<Value: Asset>: AsyncParsableCommand {
   static var configuration: CommandConfiguration {

@@ -2,15 +2,16 @@ internal import ArgumentParser
 internal import Documents
 internal import Resources
 
-/// Makes a deployment that is not there yet, with what it needs: a model, code and an environment that the file nests are
+/// Makes a deployment that is not there yet, with what it needs: a model and an environment that the file nests are
 /// uploaded and registered first.
 struct CreateDeployment: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "create", abstract: "Create a deployment.",
     discussion: """
       Waits until the deployment has shown itself ready. Fails if it is there already; with --exist-ok it is left as it \
-      is and printed. A model, code or environment that the file nests is uploaded and registered under a name made of \
-      its contents, so that the same contents are kept once.
+      is and printed, once nothing is under way with it, and the exit status is 1 unless its state is Succeeded. A model \
+      or environment that the file nests is uploaded and registered under a name made of its contents, so that the same \
+      contents are kept once.
 
       EXAMPLES:
         apus deployment create -f blue.yml --all-traffic
@@ -58,20 +59,21 @@ struct CreateDeployment: AsyncParsableCommand {
   private func create(_ described: OnlineDeployment, _ client: ControlClient) async throws {
     let names = [described.endpointName, described.name]
     let path = ResourcePath.deployment(described.name, of: described.endpointName)
+    let operation = LongOperation(
+      client: client, subject: "deployment \(described.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
     if let present = try await client.find(path) {
       guard existOk else {
         throw ControlError(
           status: 409, code: "AlreadyExists",
           message: "deployment \(described.name) of \(described.endpointName) is there already; change it with update, or say --exist-ok")
       }
+      let settled = try await operation.settled(present, at: path)
       return try output.show(
-        ServedResource<OnlineDeployment>.shown(present.body, names: names),
+        ServedResource<OnlineDeployment>.shown(settled.body, names: names),
         columns: ServedResource<OnlineDeployment>.columns)
     }
     let assets = NestedAssets(client: client, isQuiet: output.onlyShowErrors)
     let deployment = try await assets.registered(described)
-    let operation = LongOperation(
-      client: client, subject: "deployment \(deployment.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
     let answer = try await operation.run(.put, path, body: deployment.rest(), headers: ["if-none-match": "*"])
     if allTraffic { try await giveAllTraffic(to: deployment, client) }
     let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
@@ -94,18 +96,43 @@ struct CreateDeployment: AsyncParsableCommand {
 
 /// Options of az that scripts may have and that do nothing here, each with the reason.
 struct ForeignOptions: ParsableArguments {
+  @OptionGroup var browser: WebOption
+
   @Flag(help: "Taken with a warning: the server checks a script when it loads it.")
   var skipScriptValidation = false
 
   @Flag(help: "Taken with a warning: there are no images to build a package into.")
   var packageModel = false
 
+  @Flag(help: "Taken with a warning: there is no container to attach a debugger to.")
+  var vscodeDebug = false
+
+  @Flag(help: "Taken with a warning: a server uses GPUs if it was started to.")
+  var localEnableGpu = false
+
   func warn() {
+    browser.warn()
     if skipScriptValidation {
       ExitStatus.say("warning: --skip-script-validation has no effect: a script is checked by the server, when it is loaded")
     }
     if packageModel {
       ExitStatus.say("warning: --package-model has no effect: nothing is built into images, a deployment runs the model's files")
     }
+    if vscodeDebug {
+      ExitStatus.say("warning: --vscode-debug has no effect: there is no container to attach a debugger to")
+    }
+    if localEnableGpu {
+      ExitStatus.say("warning: --local-enable-gpu has no effect: 'apus serve --execution-provider cuda' makes a server use GPUs")
+    }
+  }
+}
+
+/// The one of them that endpoints have too.
+struct WebOption: ParsableArguments {
+  @Flag(help: "Taken with a warning: there is no page to open.")
+  var web = false
+
+  func warn() {
+    if web { ExitStatus.say("warning: --web has no effect: there is no studio whose page could be opened") }
   }
 }

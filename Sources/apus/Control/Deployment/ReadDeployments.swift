@@ -64,7 +64,8 @@ struct DeleteDeployment: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let operation = LongOperation(
           client: client, subject: "deployment \(deployment.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        try await operation.run(.delete, ResourcePath.deployment(deployment.name, of: owner))
+        let answer = try await operation.run(.delete, ResourcePath.deployment(deployment.name, of: owner))
+        if answer.status == 204 { output.say("deployment '\(deployment.name)' was not there") }
       }
     }
   }

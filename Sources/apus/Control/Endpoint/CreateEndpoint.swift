@@ -8,7 +8,7 @@ struct CreateEndpoint: AsyncParsableCommand {
     commandName: "create", abstract: "Create an endpoint.",
     discussion: """
       Fails if the endpoint is there; with --exist-ok it is left as it is and printed, so that a pipeline may run again \
-      and again. Options override the file.
+      and again; the exit status is 1 then unless its state is Succeeded, or comes to be. Options override the file.
 
       EXAMPLES:
         apus endpoint create -f endpoint.yml
@@ -25,6 +25,7 @@ struct CreateEndpoint: AsyncParsableCommand {
   @Flag(help: "Leave an endpoint that is there as it is.")
   var existOk = false
 
+  @OptionGroup var browser: WebOption
   @OptionGroup var file: FileOptions
   @OptionGroup var edits: EditOptions
   @OptionGroup var wait: WaitOptions
@@ -33,19 +34,20 @@ struct CreateEndpoint: AsyncParsableCommand {
 
   func run() async throws {
     try await ExitStatus.report {
+      if !output.onlyShowErrors { browser.warn() }
       let endpoint = try described()
       let path = ResourcePath.endpoint(endpoint.name)
       try await ControlClient.with(try await server.session()) { client in
+        let operation = LongOperation(
+          client: client, subject: "endpoint \(endpoint.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
         if let present = try await client.find(path) {
           guard existOk else {
             throw ControlError(
               status: 409, code: "AlreadyExists",
               message: "endpoint \(endpoint.name) is there already; change it with update, or say --exist-ok")
           }
-          return try show(present.body, endpoint.name)
+          return try show(try await operation.settled(present, at: path).body, endpoint.name)
         }
-        let operation = LongOperation(
-          client: client, subject: "endpoint \(endpoint.name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
         let answer = try await operation.run(.put, path, body: endpoint.rest(), headers: ["if-none-match": "*"])
         try show(wait.noWait ? answer.body : try await client.send(.get, path).body, endpoint.name)
       }

@@ -59,7 +59,8 @@ struct DeleteEndpoint: AsyncParsableCommand {
       try await ControlClient.with(session) { client in
         let operation = LongOperation(
           client: client, subject: "endpoint \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
-        try await operation.run(.delete, ResourcePath.endpoint(name))
+        let answer = try await operation.run(.delete, ResourcePath.endpoint(name))
+        if answer.status == 204 { output.say("endpoint '\(name)' was not there") }
       }
     }
   }

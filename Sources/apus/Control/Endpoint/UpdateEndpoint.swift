@@ -26,6 +26,7 @@ struct UpdateEndpoint: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Percent of copies for one deployment, 0 to 50: \"green=10\".", valueName: "share"))
   var mirrorTraffic: String?
 
+  @OptionGroup var browser: WebOption
   @OptionGroup var file: FileOptions
   @OptionGroup var edits: EditOptions
   @OptionGroup var wait: WaitOptions
@@ -34,6 +35,7 @@ struct UpdateEndpoint: AsyncParsableCommand {
 
   func run() async throws {
     try await ExitStatus.report {
+      if !output.onlyShowErrors { browser.warn() }
       let written = try file.read()
       let session = try await server.session()
       let name = try endpoint.name ?? written.root["name"]?.string ?? endpoint.resolved(in: session)

@@ -49,15 +49,56 @@ struct LongOperation {
       case "Succeeded", "Completed": return
       case "Failed", "Canceled", "Cancelled":
         progress.clear()
-        let error = ControlError(status: 0, body: answer.body["error"], text: message ?? "it gives no reason")
-        throw ControlError(
-          status: 0, code: error.code == "HTTP0" ? status : error.code,
-          message: "\(subject): \(status): \(error.message.replacing("HTTP 0: ", with: ""))", details: error.details)
+        throw failure(status, answer.body["error"], text: message)
       default: break
       }
       try await Task.sleep(for: pause)
       pause = min(pause * 2, LongOperation.longestPause)
     }
+  }
+
+  /// Waits for what is under way with a resource that is there, whoever has begun it, by looking at the resource itself.
+  ///
+  /// - Parameter present: The resource as it was found.
+  /// - Returns: The resource in state Succeeded; with `noWait` also one that is on its way there.
+  /// - Throws: `ControlError` with the reason if it is in any other state, or comes to be.
+  func settled(_ present: ControlResponse, at path: String) async throws -> ControlResponse {
+    let progress = ProgressLine(isQuiet: isQuiet)
+    defer { progress.clear() }
+    let clock = ContinuousClock()
+    let start = clock.now
+    var pause = Duration.milliseconds(100)
+    var answer = present
+    while true {
+      let properties = answer.body["properties"]
+      guard let state = properties?["provisioningState"]?.string, state != "Succeeded" else { return answer }
+      switch state {
+      case "Failed", "Canceled":
+        progress.clear()
+        throw failure(
+          state, properties?["provisioningError"], advice: ["It is there like that: change it with update, or delete it."])
+      case "Deleting": throw ControlError(status: 409, code: "Conflict", message: "\(subject) is being deleted")
+      default: break
+      }
+      if noWait {
+        if !isQuiet { ExitStatus.say("\(subject): \(state)") }
+        return answer
+      }
+      progress.show(LongOperation.line(subject, state, nil, nil, clock.now - start))
+      try await Task.sleep(for: pause)
+      pause = min(pause * 2, LongOperation.longestPause)
+      answer = try await client.look(at: client.session.base + path) {
+        progress.show(ProgressLine.Content(text: "\(subject): \($0); asking again", changing: ""))
+      }
+    }
+  }
+
+  /// What is thrown for an end that nobody wanted.
+  private func failure(_ state: String, _ error: Document?, text: String? = nil, advice: [String] = []) -> ControlError {
+    let error = ControlError(status: 0, body: error, text: text ?? "it gives no reason")
+    return ControlError(
+      status: 0, code: error.code == "HTTP0" ? state : error.code,
+      message: "\(subject): \(state): \(error.message.replacing("HTTP 0: ", with: ""))", details: error.details + advice)
   }
 
   /// Where to look; nil if there is nothing to wait for. The server may know itself by another name than we do, so that

@@ -3,7 +3,7 @@ internal import Documents
 internal import Foundation
 internal import Resources
 
-/// Registers what a deployment's file nests or names by path: its model, its code and its environment.
+/// Registers what a deployment's file nests or names by path: its model and its environment.
 ///
 /// The name is made of the contents, as `az` makes it, so that what is registered already is neither sent nor kept twice.
 struct NestedAssets {
@@ -11,7 +11,16 @@ struct NestedAssets {
   let isQuiet: Bool
 
   /// The deployment with references in place of everything local.
+  ///
+  /// - Throws: Among others a `ControlError` with the server's own code for a deployment with a script, before anything is
+  ///   sent: it would be refused, but only after the upload of all that it needs.
   func registered(_ described: OnlineDeployment) async throws -> OnlineDeployment {
+    if described.codeConfiguration != nil {
+      throw ControlError(
+        status: 501, code: "NotImplemented",
+        message: "code_configuration: scoring scripts are not run yet: leave it out for models that need none (ONNX files, "
+          + "Triton's layout, MLflow with the flavour onnx)")
+    }
     var deployment = described
     switch described.model {
     case .anonymous(let model): deployment.model = try await reference(to: model)
@@ -22,9 +31,6 @@ struct NestedAssets {
     case .anonymous(let environment): deployment.environment = try await reference(to: environment)
     case .path(let path): deployment.environment = try await reference(to: try NestedAssets.asset(EnvironmentVersion.self, at: path))
     case .version, .latest, nil: break
-    }
-    if let code = described.codeConfiguration?.code, code.hasPrefix("/"), FileManager.default.fileExists(atPath: code) {
-      deployment.codeConfiguration?.code = try await uploaded(code)
     }
     return deployment
   }
