@@ -92,6 +92,7 @@ extension ControlPlane {
         "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
       record.state = ControlPlane.state(whileMaking: deployment, of: existing)
       record.operation = operation.id
+      record.authors.note(request.principal, isNew: existing == nil)
       record.error = nil
       try store.save(operation)
       try store.audit(
@@ -328,7 +329,7 @@ extension ControlPlane {
     document["properties"] = .object(properties)
     document["location"] = "local"
     document["etag"] = .string("\(record.revision)")
-    document["systemData"] = systemData(record.created, record.modified)
+    document["systemData"] = systemData(record.created, record.modified, record.authors)
     return .object(document)
   }
 }

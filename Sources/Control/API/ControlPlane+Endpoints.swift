@@ -118,6 +118,7 @@ extension ControlPlane {
     let operation = try finishedOperation(
       existing == nil ? .createEndpoint : .updateEndpoint, "onlineEndpoints/\(wanted.name)", in: store)
     record.operation = operation.id
+    record.authors.note(request.principal, isNew: existing == nil)
     let saved = try store.save(record)
     let summary = existing.map { ControlPlane.differences(from: $0.endpoint, to: wanted) } ?? "created"
     try store.audit(
@@ -283,7 +284,7 @@ extension ControlPlane {
     document["properties"] = .object(properties)
     document["location"] = "local"
     document["etag"] = .string("\(record.revision)")
-    document["systemData"] = systemData(record.created, record.modified)
+    document["systemData"] = systemData(record.created, record.modified, record.authors)
     return .object(document)
   }
 
@@ -299,11 +300,11 @@ extension ControlPlane {
     return .object(object)
   }
 
-  internal func systemData(_ created: Int64, _ modified: Int64) -> Document {
-    [
-      "createdAt": .string(WallClock.text(milliseconds: created)),
-      "lastModifiedAt": .string(WallClock.text(milliseconds: modified)),
-    ]
+  internal func systemData(_ created: Int64, _ modified: Int64, _ authors: Authors = Authors()) -> Document {
+    var document = authors.shown
+    document["createdAt"] = .string(WallClock.text(milliseconds: created))
+    document["lastModifiedAt"] = .string(WallClock.text(milliseconds: modified))
+    return .object(document)
   }
 }
 

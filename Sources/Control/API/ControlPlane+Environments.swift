@@ -59,6 +59,7 @@ extension ControlPlane {
         if existing == nil { try checkRoom(for: EnvironmentAsset.kind, in: store) }
         var asset = existing ?? EnvironmentAsset(environment: wanted)
         asset.environment = wanted
+        asset.authors.note(request.principal, isNew: existing == nil)
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "environments/versions/write",
@@ -82,6 +83,7 @@ extension ControlPlane {
           throw ControlError(.badArgument, "only description, tags and isArchived of an environment's version can change")
         }
         asset.environment = wanted
+        asset.authors.note(request.principal, isNew: false)
         if let archived = patch["properties"]?["isArchived"]?.bool { asset.isArchived = archived }
         try store.audit(
           AuditEntry(
@@ -124,7 +126,7 @@ extension ControlPlane {
     properties["isArchived"] = .bool(asset.isArchived)
     document["properties"] = .object(properties)
     document["etag"] = .string("\(asset.revision)")
-    document["systemData"] = systemData(asset.created, asset.modified)
+    document["systemData"] = systemData(asset.created, asset.modified, asset.authors)
     return .object(document)
   }
 }

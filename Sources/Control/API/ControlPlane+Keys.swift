@@ -92,6 +92,7 @@ extension ControlPlane {
       record.renewAccess()
       let operation = try finishedOperation(.regenerateKeys, "onlineEndpoints/\(name)", in: store)
       record.operation = operation.id
+      record.authors.note(request.principal, isNew: false)
       try store.audit(
         AuditEntry(
           principal: request.principal?.id.description ?? "", action: "onlineEndpoints/regenerateKeys/action",

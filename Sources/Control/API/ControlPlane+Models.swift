@@ -89,6 +89,7 @@ extension ControlPlane {
         }
         var asset = existing
         asset.model = model
+        asset.authors.note(request.principal, isNew: false)
         try store.audit(
           AuditEntry(
             principal: request.principal?.id.description ?? "", action: "models/versions/write",
@@ -101,7 +102,9 @@ extension ControlPlane {
         AuditEntry(
           principal: request.principal?.id.description ?? "", action: "models/versions/write",
           resource: "models/\(name)/versions/\(version)", summary: "created from \(tree)"))
-      return (try store.save(ModelAsset(model: model, tree: tree)), true)
+      var asset = ModelAsset(model: model, tree: tree)
+      asset.authors.note(request.principal, isNew: true)
+      return (try store.save(asset), true)
     }
     return ControlResponse(status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)")
   }
@@ -119,6 +122,7 @@ extension ControlPlane {
       }
       wanted.path = asset.model.path
       asset.model = wanted
+      asset.authors.note(request.principal, isNew: false)
       if let archived = patch["properties"]?["isArchived"]?.bool { asset.isArchived = archived }
       try store.audit(
         AuditEntry(
@@ -178,7 +182,7 @@ extension ControlPlane {
     properties["provisioningState"] = "Succeeded"
     document["properties"] = .object(properties)
     document["etag"] = .string("\(asset.revision)")
-    document["systemData"] = systemData(asset.created, asset.modified)
+    document["systemData"] = systemData(asset.created, asset.modified, asset.authors)
     return .object(document)
   }
 }

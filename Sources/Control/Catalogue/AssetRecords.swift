@@ -9,6 +9,7 @@ package struct ModelAsset: Hashable, Sendable {
   /// Digest of its tree of files.
   package var tree: String
   package var isArchived = false
+  package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0
   package var modified: Int64 = 0
@@ -25,6 +26,7 @@ package struct EnvironmentAsset: Hashable, Sendable {
 
   package var environment: EnvironmentVersion
   package var isArchived = false
+  package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0
   package var modified: Int64 = 0

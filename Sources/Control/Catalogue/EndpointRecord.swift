@@ -16,6 +16,7 @@ package struct EndpointRecord: Hashable, Sendable {
   /// Another number whenever what a door has remembered of credentials is void: new keys, another mode. Drawn by lot, so
   /// that an endpoint made anew under an old name shares none with it.
   package var accessStamp = UInt64.random(in: 1...UInt64(Int64.max) / 2)
+  package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0
   package var modified: Int64 = 0
@@ -41,6 +42,7 @@ package struct DeploymentRecord: Hashable, Sendable {
   package var error: ControlError?
   /// Instances where scaling has changed them since; nil: as the deployment says.
   package var scaledCount: Int?
+  package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0
   package var modified: Int64 = 0

@@ -8,7 +8,7 @@ extension EndpointRecord {
   internal func stored() -> Document {
     var document: Document.Object = [
       "spec": endpoint.rest(), "state": .string(state.rawValue),
-      "accessStamp": .string(String(accessStamp)),
+      "accessStamp": .string(String(accessStamp)), "authors": authors.stored,
     ]
     if let operation { document["operation"] = .string(operation) }
     if let error { document["error"] = error.stored }
@@ -26,6 +26,7 @@ extension EndpointRecord {
     error = ControlError(stored: body["error"])
     sealedKeys = body["sealedKeys"]?.string
     accessStamp = stamp
+    authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }
 }
@@ -33,7 +34,7 @@ extension EndpointRecord {
 extension DeploymentRecord {
   internal func stored() -> Document {
     var document: Document.Object = [
-      "spec": deployment.rest(), "state": .string(state.rawValue),
+      "spec": deployment.rest(), "state": .string(state.rawValue), "authors": authors.stored,
     ]
     if let active { document["active"] = active.rest() }
     if let operation { document["operation"] = .string(operation) }
@@ -53,13 +54,14 @@ extension DeploymentRecord {
     operation = body["operation"]?.string
     error = ControlError(stored: body["error"])
     scaledCount = body["scaledCount"]?.int
+    authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }
 }
 
 extension ModelAsset {
   internal func stored() -> Document {
-    ["spec": model.rest(), "tree": .string(tree), "isArchived": .bool(isArchived)]
+    ["spec": model.rest(), "tree": .string(tree), "isArchived": .bool(isArchived), "authors": authors.stored]
   }
 
   internal init(stored record: CatalogRecord) throws {
@@ -70,13 +72,14 @@ extension ModelAsset {
     }
     self.init(model: try ModelVersion(rest: spec, name: parts[0], version: parts[1]), tree: tree)
     isArchived = body["isArchived"]?.bool ?? false
+    authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }
 }
 
 extension EnvironmentAsset {
   internal func stored() -> Document {
-    ["spec": environment.rest(), "isArchived": .bool(isArchived)]
+    ["spec": environment.rest(), "isArchived": .bool(isArchived), "authors": authors.stored]
   }
 
   internal init(stored record: CatalogRecord) throws {
@@ -87,6 +90,7 @@ extension EnvironmentAsset {
     }
     self.init(environment: try EnvironmentVersion(rest: spec, name: parts[0], version: parts[1]))
     isArchived = body["isArchived"]?.bool ?? false
+    authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }
 }
