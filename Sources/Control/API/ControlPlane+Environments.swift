@@ -11,10 +11,17 @@ extension ControlPlane {
     let assets = try await store.read { store in
       try store.allRecords(EnvironmentAsset.kind).map { try EnvironmentAsset(stored: $0) }
     }
-    let names = Set(assets.compactMap(\.environment.name)).sorted()
+    var latest: [String: EnvironmentAsset] = [:]
+    for asset in assets.sorted(by: { ($0.created, $0.revision) < ($1.created, $1.revision) }) {
+      latest[asset.environment.name ?? ""] = asset
+    }
+    let names = latest.keys.sorted()
     let page = try Page(request, count: names.count)
     let values = names[page.range].map { name -> Document in
-      ["id": .string(id("environments/\(name)")), "name": .string(name)]
+      [
+        "id": .string(id("environments/\(name)")), "name": .string(name),
+        "properties": ["latestVersion": .string(latest[name]?.environment.version ?? "")],
+      ]
     }
     return ControlResponse(status: 200, body: page.answer(values))
   }

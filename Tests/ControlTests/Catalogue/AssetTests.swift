@@ -144,6 +144,9 @@ import Testing
       #expect(shown["properties"]?["description"] == "d")
       #expect(try await world.send(.put, "environments/env/versions/1", shown).status == 200)
       #expect(try await world.get("environments")["value"]?[0]?["name"] == "env")
+      for version in ["10", "9"] { _ = try await world.send(.put, "environments/env/versions/\(version)", body) }
+      #expect(
+        try await world.get("environments")["value"]?[0]?["properties"]?["latestVersion"] == "9", "the one that came last")
 
       try await world.addModel()
       try await world.addEndpoint()
