@@ -8,9 +8,10 @@ extension ControlPlane {
   internal func environments(_ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     try require(.readEnvironment, request)
+    let view = try ListView(request)
     let assets = try await store.read { store in
       try store.allRecords(EnvironmentAsset.kind).map { try EnvironmentAsset(stored: $0) }
-    }
+    }.filter { !$0.isAnonymous || view == .all }
     var latest: [String: EnvironmentAsset] = [:]
     for asset in assets.sorted(by: { ($0.created, $0.revision) < ($1.created, $1.revision) }) {
       latest[asset.environment.name ?? ""] = asset
@@ -66,6 +67,7 @@ extension ControlPlane {
         if existing == nil { try checkRoom(for: EnvironmentAsset.kind, in: store) }
         var asset = existing ?? EnvironmentAsset(environment: wanted)
         asset.environment = wanted
+        asset.isAnonymous = ControlPlane.isAnonymous(request)
         asset.authors.note(request.principal, isNew: existing == nil)
         try store.audit(
           AuditEntry(
@@ -131,6 +133,7 @@ extension ControlPlane {
     var document = asset.environment.rest(ResourceStatus(id: id(place))).object ?? [:]
     var properties = document["properties"]?.object ?? [:]
     properties["isArchived"] = .bool(asset.isArchived)
+    properties["isAnonymous"] = .bool(asset.isAnonymous)
     document["properties"] = .object(properties)
     document["etag"] = .string("\(asset.revision)")
     document["systemData"] = systemData(asset.created, asset.modified, asset.authors)

@@ -9,9 +9,10 @@ extension ControlPlane {
   internal func models(_ request: ControlRequest) async throws -> ControlResponse {
     try allow(.get, for: request)
     try require(.readModel, request)
+    let view = try ListView(request)
     let assets = try await store.read { store in
       try store.allRecords(ModelAsset.kind).map { try ModelAsset(stored: $0) }
-    }
+    }.filter { !$0.isAnonymous || view == .all }
     var latest: [String: ModelAsset] = [:]
     for asset in assets.sorted(by: { ($0.created, $0.revision) < ($1.created, $1.revision) }) {
       latest[asset.model.name ?? ""] = asset
@@ -89,6 +90,7 @@ extension ControlPlane {
         }
         var asset = existing
         asset.model = model
+        asset.isAnonymous = ControlPlane.isAnonymous(request)
         asset.authors.note(request.principal, isNew: false)
         try store.audit(
           AuditEntry(
@@ -103,6 +105,7 @@ extension ControlPlane {
           principal: request.principal?.id.description ?? "", action: "models/versions/write",
           resource: "models/\(name)/versions/\(version)", summary: "created from \(tree)"))
       var asset = ModelAsset(model: model, tree: tree)
+      asset.isAnonymous = ControlPlane.isAnonymous(request)
       asset.authors.note(request.principal, isNew: true)
       return (try store.save(asset), true)
     }
@@ -156,6 +159,11 @@ extension ControlPlane {
     return ControlResponse(status: isThere ? 200 : 204)
   }
 
+  /// Whether a body registers a version that has no name of its own.
+  internal static func isAnonymous(_ request: ControlRequest) -> Bool {
+    request.body?["properties"]?["isAnonymous"]?.bool ?? false
+  }
+
   internal static func noVersion(_ version: String, of kind: String, _ name: String) -> ControlError {
     ControlError(.notFound, "there is no version '\(version)' of \(kind) '\(name)'")
   }
@@ -179,6 +187,7 @@ extension ControlPlane {
     var properties = document["properties"]?.object ?? [:]
     properties["modelUri"] = .string(ModelAsset.scheme + asset.tree)
     properties["isArchived"] = .bool(asset.isArchived)
+    properties["isAnonymous"] = .bool(asset.isAnonymous)
     properties["provisioningState"] = "Succeeded"
     document["properties"] = .object(properties)
     document["etag"] = .string("\(asset.revision)")

@@ -9,6 +9,8 @@ package struct ModelAsset: Hashable, Sendable {
   /// Digest of its tree of files.
   package var tree: String
   package var isArchived = false
+  /// Registered under a name made from its contents, for one deployment: lists leave it out.
+  package var isAnonymous = false
   package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0
@@ -26,6 +28,8 @@ package struct EnvironmentAsset: Hashable, Sendable {
 
   package var environment: EnvironmentVersion
   package var isArchived = false
+  /// Registered under a name made from its contents, for one deployment: lists leave it out.
+  package var isAnonymous = false
   package var authors = Authors()
   package var revision: Int64 = 0
   package var created: Int64 = 0

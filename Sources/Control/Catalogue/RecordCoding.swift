@@ -61,7 +61,10 @@ extension DeploymentRecord {
 
 extension ModelAsset {
   internal func stored() -> Document {
-    ["spec": model.rest(), "tree": .string(tree), "isArchived": .bool(isArchived), "authors": authors.stored]
+    [
+      "spec": model.rest(), "tree": .string(tree), "isArchived": .bool(isArchived), "isAnonymous": .bool(isAnonymous),
+      "authors": authors.stored,
+    ]
   }
 
   internal init(stored record: CatalogRecord) throws {
@@ -72,6 +75,7 @@ extension ModelAsset {
     }
     self.init(model: try ModelVersion(rest: spec, name: parts[0], version: parts[1]), tree: tree)
     isArchived = body["isArchived"]?.bool ?? false
+    isAnonymous = body["isAnonymous"]?.bool ?? false
     authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }
@@ -79,7 +83,9 @@ extension ModelAsset {
 
 extension EnvironmentAsset {
   internal func stored() -> Document {
-    ["spec": environment.rest(), "isArchived": .bool(isArchived), "authors": authors.stored]
+    [
+      "spec": environment.rest(), "isArchived": .bool(isArchived), "isAnonymous": .bool(isAnonymous), "authors": authors.stored,
+    ]
   }
 
   internal init(stored record: CatalogRecord) throws {
@@ -90,6 +96,7 @@ extension EnvironmentAsset {
     }
     self.init(environment: try EnvironmentVersion(rest: spec, name: parts[0], version: parts[1]))
     isArchived = body["isArchived"]?.bool ?? false
+    isAnonymous = body["isAnonymous"]?.bool ?? false
     authors = Authors(stored: body["authors"])
     (revision, created, modified) = (record.revision, record.created, record.modified)
   }

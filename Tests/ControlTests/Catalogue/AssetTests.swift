@@ -127,6 +127,35 @@ import Testing
     }
   }
 
+  @Test func `what has no name of its own is listed only where everything is asked for`() async throws {
+    try await withWorld { world in
+      try await world.addModel()
+      let uri = try await world.get("models/adder/versions/1")["properties"]?["modelUri"] ?? .null
+      func models(_ view: String?) async throws -> [Document?] {
+        let list = try await world.get("models", query: view.map { ["listViewType": $0] } ?? [:])
+        return list["value"]?.array?.map { $0["name"] } ?? []
+      }
+      let model: Document = ["properties": ["modelUri": uri, "modelType": "custom_model"]]
+      let anonymous = model.merging(["properties": ["isAnonymous": true]])
+      #expect(try await world.send(.put, "models/anonymous-1/versions/1", anonymous).status == 201)
+      #expect(try await models(nil) == ["adder"])
+      #expect(try await models("All") == ["adder", "anonymous-1"])
+      // Who knows its name finds it, and it stays what it is.
+      let shown = try await world.get("models/anonymous-1/versions")["value"]?[0] ?? .null
+      #expect(shown["properties"]?["isAnonymous"] == true)
+      #expect(try await world.send(.put, "models/anonymous-1/versions/1", shown).status == 200)
+      #expect(try await models(nil) == ["adder"])
+      // Registered without the word, it is listed like any other.
+      #expect(try await world.send(.put, "models/anonymous-1/versions/1", model).status == 200)
+      #expect(try await models(nil) == ["adder", "anonymous-1"])
+
+      let environment: Document = ["properties": ["image": "registry/base:1", "isAnonymous": true]]
+      #expect(try await world.send(.put, "environments/anonymous-1/versions/1", environment).status == 201)
+      #expect(try await world.get("environments")["value"] == [])
+      #expect(try await world.get("environments", query: ["listViewType": "All"])["value"]?.array?.count == 1)
+    }
+  }
+
   @Test func `an environment version is kept as it is`() async throws {
     try await withWorld { world in
       let body: Document = ["properties": ["image": "registry/base:1"]]
