@@ -40,6 +40,16 @@ def test_options_and_edits_override_the_file(plane, apus, tmp_path):
     assert put.body["properties"]["authMode"] == "AMLToken"
 
 
+def test_a_key_with_dots_stands_in_brackets(plane, apus):
+    plane.keep_endpoint()
+    apus("endpoint", "update", "-n", "churn", "--set", 'tags["example.com/team"]=risk', "tags.a=b")
+    assert plane.sent("PUT")[-1].body["tags"] == {"example.com/team": "risk", "a": "b"}
+    apus("endpoint", "update", "-n", "churn", "--remove", "tags['example.com/team']")
+    assert plane.sent("PUT")[-1].body["tags"] == {"a": "b"}
+    done = apus("endpoint", "update", "-n", "churn", "--remove", "tags['example.com/team']", status=USAGE)
+    assert "there is nothing to remove" in done.stderr and len(plane.sent("PUT")) == 2
+
+
 def test_a_create_of_what_is_there_fails_unless_that_is_fine(plane, apus):
     plane.keep_endpoint()
     done = apus("endpoint", "create", "-n", "churn", status=FAILED)
