@@ -34,11 +34,13 @@ extension ControlPlane {
       return ControlResponse(status: 200, body: rendered(record), etag: "\(record.revision)")
     case .put:
       try require(.writeOnlineDeployment, on: name.endpoint, request)
-      let wanted = try OnlineDeployment(
-        rest: ControlPlane.withoutShown(try requireBody(request)), name: name.deployment, endpoint: name.endpoint)
+      let body = ControlPlane.withoutShown(try requireBody(request))
+      let reading = OnlineDeployment.read(rest: body, names: [name.endpoint, name.deployment])
+      let wanted = try reading.get()
+      let warnings = reading.notes
       return try await change(name, request) { existing in
         try ControlPlane.check(request, revision: existing?.revision, "deployment '\(name)'")
-        return wanted
+        return (wanted, warnings)
       }
     case .patch:
       try require(.writeOnlineDeployment, on: name.endpoint, request)
@@ -48,8 +50,10 @@ extension ControlPlane {
           throw ControlError(.notFound, "endpoint '\(name.endpoint)' has no deployment '\(name.deployment)'")
         }
         try ControlPlane.check(request, revision: existing.revision, "deployment '\(name)'")
-        let merged = existing.deployment.rest().merging(ControlPlane.withoutShown(patch))
-        return try OnlineDeployment(rest: merged, name: name.deployment, endpoint: name.endpoint)
+        let old = existing.deployment.rest()
+        let names = [name.endpoint, name.deployment]
+        let reading = OnlineDeployment.read(rest: old.merging(ControlPlane.withoutShown(patch)), names: names)
+        return (try reading.get(), reading.notes(addedTo: OnlineDeployment.read(rest: old, names: names)))
       }
     case .delete:
       try require(.deleteOnlineDeployment, on: name.endpoint, request)
@@ -63,9 +67,11 @@ extension ControlPlane {
   // MARK: - Create and update
 
   /// Checks what a deployment is to be, writes it as under way, and has the reconciler make it so.
+  ///
+  /// - Parameter wanted: What it is to be, and what there is to say about it.
   private func change(
     _ name: DeploymentName, _ request: ControlRequest,
-    _ wanted: @escaping @Sendable (DeploymentRecord?) throws -> OnlineDeployment
+    _ wanted: @escaping @Sendable (DeploymentRecord?) throws -> (OnlineDeployment, [String])
   ) async throws -> ControlResponse {
     let (record, operation, isNew) = try await store.write { [self] store in
       let existing = try store.deployment(name)
@@ -74,7 +80,8 @@ extension ControlPlane {
           .conflict, "deployment '\(name)' is \(existing.state.word.lowercased()) by operation \(existing.operation ?? "-"): wait "
             + "for it to end")
       }
-      var deployment = try wanted(existing)
+      let (asked, warnings) = try wanted(existing)
+      var deployment = asked
       try checkEndpoint(of: name, isNew: existing == nil, in: store)
       if let existing {
         let refused = deployment.changesThatAreRefused(from: existing.deployment)
@@ -87,9 +94,10 @@ extension ControlPlane {
       if existing?.deployment.wantedInstances != deployment.wantedInstances { record.scaledCount = nil }
       record.deployment = deployment
       try checkQuota(record, in: store)
-      let operation = newOperation(
+      var operation = newOperation(
         existing == nil ? .createDeployment : .updateDeployment,
         "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
+      operation.warnings = warnings
       record.state = ControlPlane.state(whileMaking: deployment, of: existing)
       record.operation = operation.id
       record.authors.note(request.principal, isNew: existing == nil)
@@ -104,7 +112,7 @@ extension ControlPlane {
     startReconciling(record, operation)
     return ControlResponse(
       status: isNew ? 201 : 202, body: rendered(record), etag: "\(record.revision)", operation: operation.id,
-      retryAfterSeconds: 1)
+      retryAfterSeconds: 1, warnings: operation.warnings)
   }
 
   /// What a deployment is called while a change of it goes on. Where only the number of instances of what serves is

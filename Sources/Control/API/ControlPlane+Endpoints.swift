@@ -46,8 +46,8 @@ extension ControlPlane {
       return ControlResponse(status: 200, body: rendered(record, request), etag: "\(record.revision)")
     case .put:
       try require(.writeOnlineEndpoint, on: name, request)
-      let body = try requireBody(request)
-      return try await putEndpoint(try OnlineEndpoint(rest: ControlPlane.withoutShown(body), name: name), request)
+      let body = ControlPlane.withoutShown(try requireBody(request))
+      return try await putEndpoint(OnlineEndpoint.read(rest: body, names: [name]), request)
     case .patch:
       try require(.writeOnlineEndpoint, on: name, request)
       return try await patchEndpoint(name, try requireBody(request), request)
@@ -60,29 +60,36 @@ extension ControlPlane {
     }
   }
 
-  private func putEndpoint(_ wanted: OnlineEndpoint, _ request: ControlRequest) async throws -> ControlResponse {
+  private func putEndpoint(
+    _ reading: Reading<OnlineEndpoint>, _ request: ControlRequest
+  ) async throws -> ControlResponse {
+    let wanted = try reading.get()
+    let warnings = reading.notes
     let (record, isNew) = try await store.write { [self] store in
       let existing = try store.endpoint(wanted.name)
       try ControlPlane.check(request, revision: existing?.revision, "endpoint '\(wanted.name)'")
-      return (try write(wanted, over: existing, request, in: store), existing == nil)
+      return (try write(wanted, over: existing, warnings, request, in: store), existing == nil)
     }
-    return answer(apply(record), isNew: isNew, request)
+    return answer(apply(record), isNew: isNew, warnings, request)
   }
 
   private func patchEndpoint(_ name: String, _ patch: Document, _ request: ControlRequest) async throws -> ControlResponse {
-    let record = try await store.write { [self] store in
+    let (record, warnings) = try await store.write { [self] store -> (EndpointRecord, [String]) in
       let existing = try store.existingEndpoint(name)
       try ControlPlane.check(request, revision: existing.revision, "endpoint '\(name)'")
-      let merged = existing.endpoint.rest().merging(ControlPlane.withoutShown(patch))
-      return try write(try OnlineEndpoint(rest: merged, name: name), over: existing, request, in: store)
+      let old = existing.endpoint.rest()
+      let reading = OnlineEndpoint.read(rest: old.merging(ControlPlane.withoutShown(patch)), names: [name])
+      let warnings = reading.notes(addedTo: OnlineEndpoint.read(rest: old, names: [name]))
+      return (try write(try reading.get(), over: existing, warnings, request, in: store), warnings)
     }
-    return answer(apply(record), isNew: false, request)
+    return answer(apply(record), isNew: false, warnings, request)
   }
 
   /// Checks an endpoint against what is there, and writes it with its operation, which has ended already: what an
   /// endpoint says takes effect as soon as it is written.
   private func write(
-    _ wanted: OnlineEndpoint, over existing: EndpointRecord?, _ request: ControlRequest, in store: any CatalogWriter
+    _ wanted: OnlineEndpoint, over existing: EndpointRecord?, _ warnings: [String], _ request: ControlRequest,
+    in store: any CatalogWriter
   ) throws -> EndpointRecord {
     // What the server adds to the bag when it shows an endpoint is not the endpoint's own.
     var wanted = wanted
@@ -116,7 +123,7 @@ extension ControlPlane {
     record.state = .succeeded
     record.error = nil
     let operation = try finishedOperation(
-      existing == nil ? .createEndpoint : .updateEndpoint, "onlineEndpoints/\(wanted.name)", in: store)
+      existing == nil ? .createEndpoint : .updateEndpoint, "onlineEndpoints/\(wanted.name)", warnings: warnings, in: store)
     record.operation = operation.id
     record.authors.note(request.principal, isNew: existing == nil)
     let saved = try store.save(record)
@@ -173,10 +180,12 @@ extension ControlPlane {
     return record
   }
 
-  private func answer(_ record: EndpointRecord, isNew: Bool, _ request: ControlRequest) -> ControlResponse {
+  private func answer(
+    _ record: EndpointRecord, isNew: Bool, _ warnings: [String], _ request: ControlRequest
+  ) -> ControlResponse {
     ControlResponse(
       status: isNew ? 201 : 200, body: rendered(record, request), etag: "\(record.revision)",
-      operation: record.operation)
+      operation: record.operation, warnings: warnings)
   }
 
   /// What a change of an endpoint changes, for the audit log.

@@ -51,7 +51,8 @@ extension ControlPlane {
     case .put:
       try require(.writeEnvironment, request)
       try ControlPlane.checkVersionName(version)
-      let wanted = try EnvironmentVersion(rest: try requireBody(request), name: name, version: version)
+      let reading = EnvironmentVersion.read(rest: try requireBody(request), names: [name, version])
+      let wanted = try reading.get()
       let (asset, isNew) = try await store.write { [self] store -> (EnvironmentAsset, Bool) in
         let existing = try store.environment(name, version)
         try ControlPlane.check(request, revision: existing?.revision, "version '\(version)' of environment '\(name)'")
@@ -75,7 +76,8 @@ extension ControlPlane {
             resource: "environments/\(name)/versions/\(version)", summary: existing == nil ? "created" : "updated"))
         return (try store.save(asset), existing == nil)
       }
-      return ControlResponse(status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)")
+      return ControlResponse(
+        status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)", warnings: reading.notes)
     case .patch:
       try require(.writeEnvironment, request)
       let patch = try requireBody(request)

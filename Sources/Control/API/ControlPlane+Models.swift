@@ -53,7 +53,7 @@ extension ControlPlane {
     case .put:
       try require(.writeModel, request)
       let body = try requireBody(request)
-      return try await putModel(try ModelVersion(rest: body, name: name, version: version), request)
+      return try await putModel(ModelVersion.read(rest: body, names: [name, version]), request)
     case .patch:
       try require(.writeModel, request)
       return try await patchModel(name, version, try requireBody(request), request)
@@ -67,7 +67,8 @@ extension ControlPlane {
   }
 
   /// What a version holds never changes: the same again is the same, anything else is refused.
-  private func putModel(_ model: ModelVersion, _ request: ControlRequest) async throws -> ControlResponse {
+  private func putModel(_ reading: Reading<ModelVersion>, _ request: ControlRequest) async throws -> ControlResponse {
+    let model = try reading.get()
     let name = model.name ?? ""
     let version = model.version ?? ""
     try ControlPlane.checkVersionName(version)
@@ -109,7 +110,8 @@ extension ControlPlane {
       asset.authors.note(request.principal, isNew: true)
       return (try store.save(asset), true)
     }
-    return ControlResponse(status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)")
+    return ControlResponse(
+      status: isNew ? 201 : 200, body: rendered(asset), etag: "\(asset.revision)", warnings: reading.notes)
   }
 
   private func patchModel(

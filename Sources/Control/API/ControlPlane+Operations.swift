@@ -12,9 +12,10 @@ extension ControlPlane {
 
   /// An operation that ends in the transaction in which it begins.
   internal func finishedOperation(
-    _ kind: Operation.Kind, _ resource: String, in store: any CatalogWriter
+    _ kind: Operation.Kind, _ resource: String, warnings: [String] = [], in store: any CatalogWriter
   ) throws -> Operation {
     var operation = newOperation(kind, resource)
+    operation.warnings = warnings
     operation.status = .succeeded
     operation.percent = 100
     operation.ended = operation.started
@@ -108,6 +109,9 @@ extension ControlPlane {
     if !step.isEmpty { document["message"] = .string(step) }
     if let ended = operation.ended { document["endTime"] = .string(WallClock.text(milliseconds: ended)) }
     if let error = operation.error { document["error"] = error.stored }
+    if !operation.warnings.isEmpty {
+      document["properties"] = ["warnings": .array(operation.warnings.map { .string($0) })]
+    }
     return .object(document)
   }
 }

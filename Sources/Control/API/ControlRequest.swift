@@ -58,14 +58,18 @@ package struct ControlResponse: Sendable {
   package var operation: String?
   /// How soon it is worth asking again.
   package var retryAfterSeconds: Int?
+  /// What was taken and has no effect here, in sentences.
+  package var warnings: [String]
 
   package init(
-    status: Int, body: Document? = nil, etag: String? = nil, operation: String? = nil, retryAfterSeconds: Int? = nil
+    status: Int, body: Document? = nil, etag: String? = nil, operation: String? = nil, retryAfterSeconds: Int? = nil,
+    warnings: [String] = []
   ) {
     self.status = status
     self.body = body
     self.etag = etag
     self.operation = operation
     self.retryAfterSeconds = retryAfterSeconds
+    self.warnings = warnings
   }
 }

@@ -153,6 +153,7 @@ extension Operation {
     ]
     if let ended { document["ended"] = .int(Int(ended)) }
     if let error { document["error"] = error.stored }
+    if !warnings.isEmpty { document["warnings"] = .array(warnings.map { .string($0) }) }
     return .object(document)
   }
 
@@ -167,5 +168,6 @@ extension Operation {
     percent = body["percent"]?.int ?? 0
     step = body["step"]?.string ?? ""
     error = ControlError(stored: body["error"])
+    warnings = body["warnings"]?.array?.compactMap(\.string) ?? []
   }
 }

@@ -32,6 +32,8 @@ package struct Operation: Hashable, Sendable {
   /// What is being done now, or was last.
   package var step = ""
   package var error: ControlError?
+  /// What was taken and has no effect here, in sentences.
+  package var warnings: [String] = []
 
   package init(id: String, kind: Kind, resource: String, started: Int64) {
     self.id = id

@@ -11,6 +11,17 @@ extension Resource {
   }
 }
 
+extension Reading {
+  /// What was taken and has no effect here, for who sent it.
+  internal var notes: [String] { warnings.map(\.description) }
+
+  /// The same, without what was so before the change.
+  internal func notes(addedTo old: Reading<Value>) -> [String] {
+    let known = Set(old.notes)
+    return notes.filter { !known.contains($0) }
+  }
+}
+
 extension OnlineEndpoint {
   internal init(rest document: Document, name: String) throws(ResourceError) {
     try self.init(rest: document, names: [name])
