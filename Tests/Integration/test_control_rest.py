@@ -60,6 +60,31 @@ def test_the_life_of_an_endpoint_by_azures_own_addresses(server, ask):
     assert missing.status_code == 404 and missing.json()["error"]["code"] == "ResourceNotFound"
 
 
+def test_a_list_is_narrowed_and_followed_from_page_to_page_by_its_next_link(server, ask):
+    names = [f"page-{n}" for n in range(5)]
+    try:
+        for n, name in enumerate(names):
+            made = ask("PUT", f"/onlineEndpoints/{name}", {"tags": {"even": str(n % 2 == 0)}, "properties": {}})
+            assert made.status_code == 201
+        found, answer = [], ask("GET", "/onlineEndpoints?count=2&tags=even%3DTrue&orderBy=CreatedAtAsc")
+        while True:
+            assert answer.status_code == 200
+            found += [value["name"] for value in answer.json()["value"]]
+            if "nextLink" not in answer.json():
+                break
+            answer = requests.get(
+                answer.json()["nextLink"], headers={"authorization": f"Bearer {server.token}"}, timeout=PATIENCE)
+        assert found == ["page-0", "page-2", "page-4"]
+        unknown = ask("GET", "/onlineEndpoints?filter=even")
+        assert unknown.status_code == 400 and unknown.json()["error"]["code"] == "BadArgument"
+        assert "'filter'" in unknown.json()["error"]["message"]
+    finally:
+        for name in names:
+            gone = ask("DELETE", f"/onlineEndpoints/{name}")
+            if gone.status_code == 202:
+                server.await_operation(gone)
+
+
 def test_another_workspace_is_told_the_one_that_is_here(server):
     answer = requests.get(
         f"{server.control}{WORKSPACE.replace('default', 'other')}/onlineEndpoints", timeout=PATIENCE,
