@@ -19,8 +19,8 @@ internal final class GatewayAssembly: Sendable {
   private let configuration: ServerConfiguration
   private let listeners: [GatewayListener]
   private let log: Log
-  /// Of the first public address, once it is known.
-  private let scoringPort = Locked<Int?>(nil)
+  /// Of the first addresses, once they are known.
+  private let scoringPorts = Locked(ControlRoutes.ScoringPorts())
 
   /// - Parameter makeDoor: Makes the front door of a lane, by its number.
   init(
@@ -45,9 +45,9 @@ internal final class GatewayAssembly: Sendable {
     routes.addScoring(host)
     routes.addRepository(GatewayAssembly.repository(models))
     if let catalogue {
-      let scoringPort = scoringPort
+      let scoringPorts = scoringPorts
       ControlRoutes(
-        catalogue.plane, scoringAddress: configuration.scoringAddress, scoringPort: { scoringPort.withLock { $0 } }
+        catalogue.plane, scoringAddress: configuration.scoringAddress, scoringPorts: { scoringPorts.withLock { $0 } }
       ).add(to: &routes)
     }
     let server = GatewayServer(
@@ -73,8 +73,13 @@ internal final class GatewayAssembly: Sendable {
   func start() async throws {
     guard let parts else { return }
     try await parts.server.start()
-    let scoring = zip(listeners, parts.server.ports).first { $0.0.planes.contains(.publicData) && $0.0.unixPath == nil }
-    scoringPort.withLock { $0 = scoring?.1 }
+    func port(_ isRight: (Set<GatewayListener.Plane>) -> Bool) -> Int? {
+      zip(listeners, parts.server.ports).first { $0.0.unixPath == nil && isRight($0.0.planes) }?.1
+    }
+    scoringPorts.withLock {
+      $0.open = port { $0.contains(.publicData) }
+      $0.inside = port { $0.contains(.privateData) }
+    }
     log.info("listening", ["addresses": addresses.map { "\($0.text) (\($0.planes))" }.joined(separator: ", ")])
   }
 

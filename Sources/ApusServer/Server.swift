@@ -40,7 +40,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   }
 
   /// Where the server listens; ports that were given as 0 are filled in.
-  package var addresses: [SocketAddress] { grpc.addresses + grpc.privateAddresses }
+  package var addresses: [SocketAddress] { grpc.addresses + grpc.privateAddresses + grpc.controlAddresses }
 
   /// Binds the addresses and prepares everything. Nothing is served before `start`.
   ///
@@ -60,7 +60,8 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     let composer = SnapshotComposer(board: board)
     var options = ControlOptions(repositories: configuration.modelRepositories)
     options.loadAtStart = configuration.loadAtStart
-    options.allowsModelControl = configuration.allowsModelControl
+    options.allowsModelControl =
+      configuration.allowsModelControl ?? (configuration.dataDirectory == nil || configuration.isPrivate)
     options.pollInterval = configuration.pollInterval
     options.maxParallelLoads = configuration.modelLoadThreads
     let models = ModelLifecycle(options: options, loader: loader, composer: composer, log: output.log("apus.models"))
@@ -80,10 +81,12 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     let loopCount = configuration.eventLoops > 0 ? configuration.eventLoops : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     var network = GRPCServer.Configuration(addresses: configuration.listenAddresses, loopCount: loopCount)
     network.privateAddresses = configuration.privateAddresses
+    network.controlAddresses = configuration.grpcControlAddresses
     if configuration.isPrivate {
       // Whoever reaches it is inside.
       network.privateAddresses += network.addresses
       network.addresses = []
+      network.privateReachesControl = true
     }
     network.limits = configuration.limits
     network.options = configuration.grpc
@@ -113,8 +116,10 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     }
     try grpc.start()
     try catalogue?.mirror.start()
-    for (text, addresses) in [("listening", grpc.addresses), ("listening in private", grpc.privateAddresses)]
-    where !addresses.isEmpty {
+    for (text, addresses) in [
+      ("listening", grpc.addresses), ("listening in private", grpc.privateAddresses),
+      ("listening for control", grpc.controlAddresses),
+    ] where !addresses.isEmpty {
       log.info(text, ["addresses": addresses.map(\.description).joined(separator: ", ")])
     }
     try await gateway.start()

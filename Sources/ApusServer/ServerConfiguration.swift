@@ -19,8 +19,9 @@ package struct ServerConfiguration: Sendable {
   package var eventLoops = 0
 
   package var loadAtStart = ControlOptions.LoadAtStart.all
-  /// Whether clients may load and unload models.
-  package var allowsModelControl = true
+  /// Whether clients may load and unload models of the repositories, and who they are is not asked; nil: only where there is
+  /// no data directory, or the server is private.
+  package var allowsModelControl: Bool?
   /// How often the repositories are looked at for changes; nil: never.
   package var pollInterval: Duration?
   package var modelLoadThreads = 4
@@ -43,6 +44,8 @@ package struct ServerConfiguration: Sendable {
   package var controlAddresses: [SocketAddress] = []
   /// Where gRPC serves endpoints without public network access too.
   package var privateAddresses: [SocketAddress] = []
+  /// Where gRPC serves the control plane too.
+  package var grpcControlAddresses: [SocketAddress] = []
   /// What scoring addresses begin with; nil: what the caller of the control plane has reached.
   package var scoringAddress: String?
   package var gateway = GatewayLimits()

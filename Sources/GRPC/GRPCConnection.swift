@@ -12,9 +12,9 @@ final class GRPCConnection: ConnectionHandler {
   /// What services may ask for that is the same for all calls of the connection.
   @exclusivity(unchecked) private var connectionFields: NotableFields
 
-  init(loop: GRPCLoop, isPrivate: Bool) {
+  init(loop: GRPCLoop, _ connectionFields: NotableFields) {
     self.loop = loop
-    connectionFields = isPrivate ? .privateAddress : []
+    self.connectionFields = connectionFields
   }
 
   /// Before the first call: the handshake is over by then.

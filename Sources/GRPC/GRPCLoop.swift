@@ -56,9 +56,9 @@ package final class GRPCLoop {
 
   /// The handler of one new connection.
   ///
-  /// - Parameter isPrivate: Whether it came in by a private address.
-  package func makeConnectionHandler(isPrivate: Bool = false) -> any ConnectionHandler {
-    GRPCConnection(loop: self, isPrivate: isPrivate)
+  /// - Parameter fields: What the address that it came in by says of its calls.
+  package func makeConnectionHandler(_ fields: NotableFields = []) -> any ConnectionHandler {
+    GRPCConnection(loop: self, fields)
   }
 
   // MARK: Calls

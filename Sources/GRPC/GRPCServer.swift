@@ -9,6 +9,10 @@ package final class GRPCServer {
     package var addresses: [SocketAddress]
     /// The same, for connections that methods can tell from the others: those of the operator's own network.
     package var privateAddresses: [SocketAddress] = []
+    /// The same, for connections that may reach the control plane. An address with a port may be in several of these lists.
+    package var controlAddresses: [SocketAddress] = []
+    /// Whether private addresses reach the control plane too.
+    package var privateReachesControl = false
     package var loopCount: Int
     package var limits = ServerLimits()
     package var options = GRPCOptions()
@@ -23,6 +27,7 @@ package final class GRPCServer {
   /// Where the server listens, with the ports that the system chose for those given as 0.
   package private(set) var addresses: [SocketAddress] = []
   package private(set) var privateAddresses: [SocketAddress] = []
+  package private(set) var controlAddresses: [SocketAddress] = []
   package let memory: MemoryBudget
 
   private let configuration: Configuration
@@ -60,19 +65,44 @@ package final class GRPCServer {
       // After the handlers' own work: what they answered leaves in one write.
       host.loop.atEndOfTurn { [transport = host.transport] in transport.flush() }
     }
-    for address in configuration.addresses { addresses.append(try listen(on: address, isPrivate: false, tls: tls)) }
-    for address in configuration.privateAddresses {
-      privateAddresses.append(try listen(on: address, isPrivate: true, tls: tls))
+    for asked in Self.asked(configuration) {
+      let bound = try listen(on: asked.address, asked.fields, tls: tls)
+      if asked.isOpen { addresses.append(bound) }
+      if asked.fields.contains(.privateAddress) { privateAddresses.append(bound) }
+      if asked.fields.contains(.controlAddress) { controlAddresses.append(bound) }
     }
   }
 
+  /// Each address once, with what it says of the calls that come in by it.
+  private static func asked(
+    _ configuration: Configuration
+  ) -> [(address: SocketAddress, isOpen: Bool, fields: NotableFields)] {
+    var asked: [(address: SocketAddress, isOpen: Bool, fields: NotableFields)] = []
+    func add(_ addresses: [SocketAddress], isOpen: Bool, _ fields: NotableFields) {
+      for address in addresses {
+        if !address.choosesPort, let known = asked.firstIndex(where: { $0.address == address }) {
+          asked[known].isOpen = asked[known].isOpen || isOpen
+          asked[known].fields.formUnion(fields)
+        } else {
+          asked.append((address, isOpen, fields))
+        }
+      }
+    }
+    add(configuration.addresses, isOpen: true, [])
+    add(
+      configuration.privateAddresses, isOpen: false,
+      configuration.privateReachesControl ? [.privateAddress, .controlAddress] : .privateAddress)
+    add(configuration.controlAddresses, isOpen: false, .controlAddress)
+    return asked
+  }
+
   /// - Returns: The address with the port that it has.
-  private func listen(on address: SocketAddress, isPrivate: Bool, tls: TLSContext?) throws -> SocketAddress {
+  private func listen(on address: SocketAddress, _ fields: NotableFields, tls: TLSContext?) throws -> SocketAddress {
     try Socket.checkFree(address)
     var address = address
     var shared: Int32 = -1  // a Unix socket is one for all loops
     let doors = hosts.map { host in
-      Door(to: host.transport, tls: tls) { [grpc = host.grpc] in grpc.makeConnectionHandler(isPrivate: isPrivate) }
+      Door(to: host.transport, tls: tls) { [grpc = host.grpc] in grpc.makeConnectionHandler(fields) }
     }
     for (index, host) in hosts.enumerated() {
       let socket: Socket
@@ -114,7 +144,7 @@ package final class GRPCServer {
       }
     }
     latch.wait()
-    for case .unix(let path) in addresses + privateAddresses { unlink(path) }
+    for case .unix(let path) in addresses + privateAddresses + controlAddresses { unlink(path) }
   }
 
   /// Ends the loops and waits for their threads. Call `drain` first.

@@ -20,6 +20,8 @@ package struct NotableFields: OptionSet, Sendable {
   package static let privateAddress = NotableFields(rawValue: 1 << 5)
   /// The connection's client has a certificate by which it is known.
   package static let certificate = NotableFields(rawValue: 1 << 6)
+  /// The connection came in by an address of the control plane.
+  package static let controlAddress = NotableFields(rawValue: 1 << 7)
 }
 
 /// The header fields of a request that gRPC itself looks at. Views into the stream's headers.

@@ -4,6 +4,11 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
   case tcp(host: String, port: UInt16)
   case unix(path: String)
 
+  /// Whether the system chooses its port.
+  package var choosesPort: Bool {
+    if case .tcp(_, 0) = self { true } else { false }
+  }
+
   /// Nil if `text` is none of the forms.
   package init?(_ text: String) {
     if text.hasPrefix("unix:") {

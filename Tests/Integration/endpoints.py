@@ -39,7 +39,8 @@ class EndpointServer:
     def start(self):
         self.output = tempfile.TemporaryFile("w+")
         command = [APUS, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0",
-                   "--control-listen", "127.0.0.1:0", "--machine", "64,64Gi", "--instance-type", "Standard_DS3_v2=1,1Gi",
+                   "--control-listen", "127.0.0.1:0", "--control-grpc-listen", "127.0.0.1:0",
+                   "--machine", "64,64Gi", "--instance-type", "Standard_DS3_v2=1,1Gi",
                    *self.options]
         self.process = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
@@ -51,6 +52,7 @@ class EndpointServer:
             print(self.log())
             raise
         self.address = re.search(r"apus\.server listening addresses=(\S+)", self.log()).group(1)
+        self.grpc_control = re.search(r"listening for control addresses=(\S+)", self.log()).group(1)
         self.http = re.search(r"(http://\S+) \(public\)", self.log()).group(1)
         self.control = re.search(r"(http://\S+) \(control\)", self.log()).group(1)
 
@@ -182,8 +184,8 @@ class EndpointServer:
         host, port = (self.address if door == "grpc" else self.http.removeprefix("http://")).rsplit(":", 1)
         return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
-    def channel(self):
-        channel = grpc.insecure_channel(self.address, [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
+    def channel(self, address=None):
+        channel = grpc.insecure_channel(address or self.address, [*UNBOUNDED, ("grpc.use_local_subchannel_pool", 1)])
         self.channels.append(channel)
         return channel
 

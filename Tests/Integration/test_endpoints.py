@@ -309,11 +309,12 @@ def control(server):
     description = importlib.util.spec_from_file_location("control_pb2", target / "control_pb2.py")
     messages = importlib.util.module_from_spec(description)
     description.loader.exec_module(messages)
-    channel = server.channel()
+    channels = {address: server.channel(address) for address in (server.grpc_control, server.address)}
 
-    def call(method, token=server.token, **fields):
+    def call(method, token=server.token, address=server.grpc_control, **fields):
         name = "WatchOperationRequest" if method == "WatchOperation" else "ResourceRequest"
         path = f"/apus.control.v1.ControlService/{method}"
+        channel = channels[address]
         make = channel.unary_stream if method == "WatchOperation" else channel.unary_unary
         ask = make(path, request_serializer=lambda message: message.SerializeToString(),
                    response_deserializer=messages.ResourceResponse.FromString)
@@ -321,6 +322,16 @@ def control(server):
         return ask(getattr(messages, name)(**fields), metadata=metadata, timeout=PATIENCE)
 
     return call
+
+
+def test_the_control_service_is_at_its_own_address_only(server, control):
+    assert control("Get", path="onlineEndpoints").status == 200
+    for method, fields in (("Get", {"path": "onlineEndpoints"}), ("WatchOperation", {"operation": "1"})):
+        with pytest.raises(grpc.RpcError) as error:
+            answer = control(method, address=server.address, **fields)
+            list(answer) if method == "WatchOperation" else None
+        assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        assert "--control-grpc-listen" in error.value.details()
 
 
 def test_the_control_service_puts_gets_watches_and_deletes(server, control):

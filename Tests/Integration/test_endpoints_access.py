@@ -1,6 +1,7 @@
 """Who may call an endpoint and change it, over every door of the real program: keys, tokens of the server and of an OpenID
 Connect issuer, roles, and what those without a right learn, which is nothing."""
 
+import base64
 import time
 
 import grpc
@@ -105,6 +106,16 @@ def test_lists_over_the_data_doors_do_not_name_endpoints(server):
         assert "by-key" not in str(statistics)
         for path in ("/v2", "/v2/models", "/v2/models/stats", "/v2/health/ready"):
             assert "by-key" not in server.get(path, credential).text
+
+
+def test_nobody_loads_a_model_beside_the_endpoints(server):
+    parameters = {"config": "{}", "file:1/model.onnx": base64.b64encode(b"x").decode()}
+    answer = requests.post(f"{server.http}/v2/repository/models/intruder/load", json={"parameters": parameters}, timeout=PATIENCE)
+    assert answer.status_code == 503 and "model control is switched off" in answer.text
+    assert server.call("RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="intruder"))[0] == (
+        grpc.StatusCode.UNAVAILABLE)
+    assert server.call("RepositoryModelUnload", pb.RepositoryModelUnloadRequest(model_name="intruder"))[0] == (
+        grpc.StatusCode.UNAVAILABLE)
 
 
 # MARK: keys

@@ -59,7 +59,7 @@ import apus
       #expect(made.modelRepositories == ["a", "b"])
       #expect(made.limits.maxMessageBytes == 64 << 20)
       #expect(made.limits.idleTimeout == .seconds(120))
-      #expect(!made.allowsModelControl)
+      #expect(made.allowsModelControl == false)
       #expect(made.logLevel == .debug)
       #expect(made.loadAtStart == .named(["magika"]))
     }
@@ -73,7 +73,7 @@ import apus
     #expect(made.modelRepositories == ["new"])
     #expect(made.drainGrace == .seconds(1))
     #expect(made.tls == TLSConfiguration(certificateFile: "c", keyFile: "k"))
-    #expect(made.allowsModelControl)
+    #expect(made.allowsModelControl == nil)
   }
 
   @Test func `an unknown key is named, with the nearest that exists`() {

@@ -17,14 +17,23 @@ package struct ControlRoutes: Sendable {
   private static let provider = "/subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.MachineLearningServices"
 
   private let plane: ControlPlane
-  /// What scoring addresses begin with; nil: the host that the caller has reached, at `scoringPort`.
+  /// What scoring addresses begin with; nil: the host that the caller has reached, at one of `scoringPorts`.
   private let scoringAddress: String?
-  private let scoringPort: @Sendable () -> Int?
+  private let scoringPorts: @Sendable () -> ScoringPorts
 
-  package init(_ plane: ControlPlane, scoringAddress: String?, scoringPort: @escaping @Sendable () -> Int?) {
+  /// Where scoring is served over HTTP; nil: nowhere.
+  package struct ScoringPorts: Sendable {
+    package var open: Int?
+    /// Endpoints without public network access.
+    package var inside: Int?
+
+    package init() {}
+  }
+
+  package init(_ plane: ControlPlane, scoringAddress: String?, scoringPorts: @escaping @Sendable () -> ScoringPorts) {
     self.plane = plane
     self.scoringAddress = scoringAddress
-    self.scoringPort = scoringPort
+    self.scoringPorts = scoringPorts
   }
 
   /// Adds the control plane to what a gateway serves on its control listeners.
@@ -75,6 +84,9 @@ package struct ControlRoutes: Sendable {
       headers[ControlRoutes.asyncOperation] = address
     }
     if let seconds = result.retryAfterSeconds { headers[.retryAfter] = "\(seconds)" }
+    for warning in result.warnings {
+      headers.append(HTTPField(name: ControlRoutes.warning, value: ControlRoutes.warningValue(warning)))
+    }
     return ControlRoutes.response(HTTPResponse.Status(code: result.status), result.body, headers)
   }
 
@@ -87,11 +99,13 @@ package struct ControlRoutes: Sendable {
         .notFound, "there is no workspace '\(workspace.prefix(64))' here: this server's is '\(plane.options.workspace)'")
     }
     let base = call.baseAddress
+    let ports = scoringPorts()
     return ControlRequest(
       method: method, path: try path ?? ControlRoutes.path(call.parameter("path")), query: call.allQueryValues,
       ifMatch: call.header(.ifMatch), ifNoneMatch: call.header(.ifNoneMatch),
       principal: try await plane.authenticate(authorization: call.header(.authorization), certificate: call.certificate),
-      baseAddress: base, scoringAddress: scoringAddress ?? call.address(port: scoringPort()) ?? base)
+      baseAddress: base, scoringAddress: scoringAddress ?? call.address(port: ports.open) ?? base,
+      privateScoringAddress: call.address(port: ports.inside))
   }
 
   private static func bytes(of call: GatewayCall, limit: Int) async throws -> [UInt8] {
@@ -125,13 +139,16 @@ package struct ControlRoutes: Sendable {
   private func append(_ call: GatewayCall) async throws -> Response {
     let (upload, sha256) = (call.parameter("upload"), call.parameter("sha256"))
     try await plane.checkUpload(upload, try await request(call, .patch))
-    var offset = try ControlRoutes.start(of: call.header(.contentRange))
+    var place = try ControlRoutes.start(of: call.header(.contentRange))
+    var stored = place
     for try await var part in call.bodyParts {
       while let bytes = part.readBytes(length: min(part.readableBytes, 1 << 20)), !bytes.isEmpty {
-        offset = try await plane.append(bytes, toBlob: sha256, at: offset, ofUpload: upload)
+        // Of a blob that is whole already, since somebody else has sent it, nothing more is wanted.
+        if stored <= place { stored = try await plane.append(bytes, toBlob: sha256, at: place, ofUpload: upload) }
+        place += Int64(bytes.count)
       }
     }
-    return ControlRoutes.response(.ok, ["offset": .int(Int(offset))], [:])
+    return ControlRoutes.response(.ok, ["offset": .int(Int(stored))], [:])
   }
 
   /// The first byte that `Content-Range: bytes 0-99/100` names. Source: RFC 9110, section 14.4.
@@ -173,6 +190,13 @@ package struct ControlRoutes: Sendable {
   // MARK: - Answers
 
   private static let asyncOperation = HTTPField.Name("Azure-AsyncOperation")!
+  private static let warning = HTTPField.Name("Warning")!
+
+  /// Source: RFC 7234, section 5.5: 199 is a miscellaneous warning; the text is a quoted string.
+  private static func warningValue(_ text: String) -> String {
+    let plain = text.unicodeScalars.map { $0.isASCII && $0.value >= 32 && $0.value != 127 ? Character($0) : " " }
+    return "199 apus \"" + String(plain).replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+  }
 
   private static func response(_ status: HTTPResponse.Status, _ body: Document?, _ headers: HTTPFields) -> Response {
     var headers = headers

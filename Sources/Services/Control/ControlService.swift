@@ -46,6 +46,7 @@ private final class ControlMethod: UnaryMethod {
   }
 
   func handle(_ call: UnaryCall) {
+    guard call.notable.contains(.controlAddress) else { return call.fail(.notServedHere) }
     let waiting = WaitingCall(call: call, loop: call.raw.pointee.loop.takeUnretainedValue().eventLoop)
     let message = Array(call.message)
     let credential = Credential(call.metadata("authorization"), certificate: call.certificate)
@@ -131,6 +132,7 @@ private final class OperationWatch: StreamHandler {
 
   func receive(_ message: MessageBuffer) {
     defer { stream.recycle(message) }
+    guard stream.notable.contains(.controlAddress) else { return finish(.notServedHere) }
     guard task == nil else { return finish(GRPCStatus(.invalidArgument, "a second request came: expected one")) }
     let request: WatchOperationRequest
     do throws(InferenceError) {
@@ -209,6 +211,10 @@ private struct Credential: Sendable {
 }
 
 extension GRPCStatus {
+  /// What callers hear who came by an address of the data plane.
+  fileprivate static let notServedHere = GRPCStatus(
+    .unimplemented, "\(ControlService.name) is not served at this address: the server's --control-grpc-listen says where")
+
   /// The one place where an error of the control plane becomes a gRPC status.
   init(_ error: ControlError) {
     let code: GRPCStatus.Code =

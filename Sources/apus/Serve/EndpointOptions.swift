@@ -40,6 +40,12 @@ struct EndpointOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Address for managing endpoints over gRPC, by apus.control.v1.ControlService; may be that of --listen. Repeatable. "
+        + "(default: none)", valueName: "address"))
+  var controlGRPCListen: [SocketAddress] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Address that clients are told to call, such as https://models.example.com where a proxy stands before this server. "
         + "(default: the one that the request came to)", valueName: "address"))
   var scoringAddress: String?
@@ -106,6 +112,7 @@ struct EndpointOptions: ParsableArguments {
     if !privateHTTPListen.isEmpty { configuration.privateHTTPAddresses = privateHTTPListen }
     if !privateListen.isEmpty { configuration.privateAddresses = privateListen }
     if !controlListen.isEmpty { configuration.controlAddresses = controlListen }
+    if !controlGRPCListen.isEmpty { configuration.grpcControlAddresses = controlGRPCListen }
     if let scoringAddress {
       configuration.scoringAddress = scoringAddress.hasSuffix("/") ? String(scoringAddress.dropLast()) : scoringAddress
     }

@@ -16,7 +16,9 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Let clients load and unload models. (default: --model-control)")
+    help: ArgumentHelp(
+      "Let clients load and unload models of the repositories; nobody is asked who they are. (default: --model-control, but "
+        + "--no-model-control with --data)"))
   var modelControl: Bool?
 
   @Option(
