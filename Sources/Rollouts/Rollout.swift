@@ -198,7 +198,7 @@ package struct Rollout: Hashable, Sendable {
     if let timeout = plan.stepTimeoutNanoseconds, stepNanoseconds >= timeout {
       var why = "\(place) did not pass within \(Figures.time(timeout)): \(reason ?? "its hold time is longer")"
       if doubt == nil, missing != nil {
-        why += "; where callers are few, \(phase == .mirroring ? "" : "minimum_requests can be lower or ")step_timeout longer"
+        why += "; where callers are few, \(phase == .mirroring ? "" : "minimum_requests can be lower, or ")step_timeout can be longer"
       }
       switch plan.onStepTimeout {
       case .rollBack: return leave(because: why)

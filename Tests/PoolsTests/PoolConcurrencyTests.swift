@@ -129,7 +129,6 @@ func `under concurrent clients none is lost, doubled or given another's rows, an
     #expect(tally.answered == 400)
   }
   let statistics = pool.statistics
-  #expect(statistics.failures[.backend, default: 0] > 0)
   #expect(statistics.success.count + statistics.fail.count == 1600)
   #expect(statistics.fail.count == UInt64(tallies.reduce(0) { $0 + $1.failed }))
   #expect(statistics.batchSizes.allSatisfy { $0.batchSize <= 8 })
@@ -280,6 +279,7 @@ func `under restarts at any moment each request is answered once, with its own r
     #expect(tally.answered == 300)
   }
   let statistics = pool.statistics
+  #expect(statistics.failures[.backend, default: 0] > 0)
   #expect(statistics.success.count + UInt64(tallies.reduce(0) { $0 + $1.failed }) == UInt64(tallies.count * 300))
   #expect(pool.load.queuedAndRunning == 0)
   await pool.drain()

@@ -132,7 +132,7 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
     rollout.tick(at: at(5), new: measured(0), old: measured(0))
       == .rollBack(
         reason: "step 1 of 2 (10 %) did not pass within 5 s: 'green' has 3 of 20 requests; "
-          + "where callers are few, minimum_requests can be lower or step_timeout longer"))
+          + "where callers are few, minimum_requests can be lower, or step_timeout can be longer"))
 
   plan.onStepTimeout = .pause
   rollout = try holding(plan)
@@ -158,7 +158,7 @@ private func holding(_ plan: RolloutPlan) throws -> Rollout {
     rollout.tick(at: at(5), new: measured(0), old: measured(0))
       == .rollBack(
         reason: "the mirror step (10 %) did not pass within 5 s: 'green' has 0 of 50 comparisons; "
-          + "where callers are few, mirror.minimum_comparisons can be lower or step_timeout longer"))
+          + "where callers are few, step_timeout can be longer"))
 }
 
 @Test func `a mirror step comes before any share, and differing answers end it`() throws {
