@@ -82,7 +82,8 @@ while [ "$compared" -lt 20 ]; do
   [ "$waited" -lt 120 ] || fail "only $compared answers were compared in $waited s"
   sleep 1
   waited=$((waited + 1))
-  compared=$("$apus" mirror report -e filetype --query compared_requests -o tsv --only-show-errors)
+  # Before the first there is no report.
+  compared=$("$apus" mirror report -e filetype --query compared_requests -o tsv --only-show-errors 2>/dev/null) || compared=0
 done
 "$apus" mirror report -e filetype -o table
 # Both numbers of one report: the load goes on.
