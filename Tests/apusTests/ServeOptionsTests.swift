@@ -73,7 +73,7 @@ import apus
     #expect(made.modelRepositories == ["new"])
     #expect(made.drainGrace == .seconds(1))
     #expect(made.tls == TLSConfiguration(certificateFile: "c", keyFile: "k"))
-    #expect(made.allowsModelControl == nil)
+    #expect(made.allowsModelControl == true)
   }
 
   @Test func `an unknown key is named, with the nearest that exists`() {

@@ -142,7 +142,11 @@ struct EndpointOptions: ParsableArguments {
   static func complete(_ configuration: inout ServerConfiguration) throws(UsageError) {
     guard configuration.dataDirectory != nil else {
       if configuration.isPrivate { throw UsageError("--private needs --data, the directory of what is served") }
-      if !configuration.controlAddresses.isEmpty { throw UsageError("--control-listen needs --data, the directory that it controls") }
+      for (option, addresses) in [
+        ("--control-listen", configuration.controlAddresses), ("--control-grpc-listen", configuration.grpcControlAddresses),
+      ] where !addresses.isEmpty {
+        throw UsageError("\(option) needs --data, the directory that it controls")
+      }
       return
     }
     if configuration.httpAddresses.isEmpty { configuration.httpAddresses = [.tcp(host: "", port: 8000)] }

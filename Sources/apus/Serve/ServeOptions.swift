@@ -56,7 +56,7 @@ extension ServeOptions {
   package static let names: [OptionName] =
     [
       "model-repository", "load-model", "cuda-libraries", "listen", "private-listen", "http-listen", "private-http-listen",
-      "control-listen", "instance-type", "oidc-issuer", "cors-origin",
+      "control-listen", "control-grpc-listen", "instance-type", "oidc-issuer", "cors-origin",
     ].map { OptionName(name: $0, kind: .list) }
     + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate", "private"]
     .map { OptionName(name: $0, kind: .flag) }
@@ -64,8 +64,8 @@ extension ServeOptions {
       "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
       "intra-op-threads", "inter-op-threads", "instances", "event-loops", "tls-certificate", "tls-key", "tls-client-ca",
       "response-compression", "log-level", "log-format", "max-concurrent-streams", "max-connections",
-      "max-requests-in-flight", "http-max-connections", "http-max-requests", "max-queue-size", "queue-full-status", "queue-timeout-status", "data", "scoring-address",
-      "workspace", "unknown-instance-types", "machine",
+      "max-requests-in-flight", "http-max-connections", "http-max-requests", "max-queue-size", "queue-full-status",
+      "queue-timeout-status", "data", "scoring-address", "workspace", "unknown-instance-types", "machine",
     ].map { OptionName(name: $0, kind: .value) }
     + [
       "poll-interval", "drain-grace", "handshake-timeout", "idle-timeout", "keepalive-time",
@@ -74,8 +74,7 @@ extension ServeOptions {
     ].map { OptionName(name: $0, kind: .time) }
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
-      "connection-window-bytes", "http-memory-bytes", "max-body-bytes",
-      "model-memory-bytes",
+      "connection-window-bytes", "http-memory-bytes", "max-body-bytes", "model-memory-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.
