@@ -162,7 +162,7 @@ def reader(endpoints, public_models, tmp_path):
 
     def run(lines):
         script = tmp_path / "lines.sh"
-        script.write_text("set -e\n" + lines.replace("/tmp/", f"{tmp_path}/"))
+        script.write_text("set -e\n" + lines.replace("/tmp/row.json", f"{tmp_path}/row.json"))
         return shell(script, endpoints.pipeline_environment() | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
 
     return run

@@ -403,9 +403,9 @@ def reports(tmp_path_factory):
         return answer
 
     with Scripted(wait) as address:
-        for name, pause in [("a", 0.002), ("b", 0.002), ("slow", 0.02)]:
+        for name, pause in [("a", 0.002), ("b", 0.002), ("slow", 0.05)]:
             done = apus(
-                "load", "m", "--concurrency", 2, "--duration", "600ms", "--warm-up", "100ms", "--window", "75ms", "--json",
+                "load", "m", "--concurrency", 2, "--duration", "1200ms", "--warm-up", "100ms", "--window", "150ms", "--json",
                 folder / f"{name}.json", at=address)
             assert done.returncode == DONE, done.stderr
     return folder
