@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 import grpc
 import requests
-from server import DONE, FAILED, NO_PERMISSION, NOT_FOUND, USAGE  # noqa: F401 (tests have them from here)
-from server import APUS, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
+from server import APUS, DONE, PATIENCE, TEST_MODELS, UNBOUNDED, environment, eventually, pb
 from tritonclient.grpc import service_pb2_grpc
 
 ONES = {"inputs": [{"name": name, "shape": [1, 16], "datatype": "INT32", "data": [1] * 16} for name in ("INPUT0", "INPUT1")]}
@@ -72,6 +72,32 @@ class EndpointServer:
     def restart(self):
         self.kill()
         self.start()
+
+    def until_killed(self, change, most):
+        """Calls `change` with 0, 1, 2, … until the server, killed when `most` are acknowledged, no longer answers. Starts it
+        again, and returns what the acknowledged ones gave."""
+        given, refusals, enough = [], [], threading.Event()
+
+        def write():
+            try:
+                while True:
+                    given.append(change(len(given)))
+                    if len(given) == most:
+                        enough.set()
+            except requests.RequestException:
+                pass
+            except AssertionError as error:
+                refusals.append(error)
+            enough.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        assert enough.wait(PATIENCE)
+        self.kill()
+        writer.join()
+        self.start()
+        assert not refusals
+        return given
 
     def close_channels(self):
         while self.channels:

@@ -8,9 +8,9 @@ from collections import Counter
 import grpc
 import numpy
 import pytest
-from endpoints import FAILED, EndpointServer
+from endpoints import EndpointServer
 from models import make_slow_model
-from server import eventually, infer_request
+from server import FAILED, eventually, infer_request
 
 CORES = 4
 CALLERS = 6

@@ -1,13 +1,11 @@
 """`kill -9` of the server at any moment while somebody changes one kind of thing again and again: what was acknowledged is
 there and has effect, and the one change that was under way is there whole or not at all."""
 
-import threading
 from collections import Counter
 
 import pytest
 import requests
 from endpoints import EndpointServer
-from server import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -20,38 +18,11 @@ def server(tmp_path_factory):
         yield server
 
 
-def until_killed(server, change, most):
-    """Calls `change` with 0, 1, 2, … until the server, killed when `most` are acknowledged, no longer answers. Starts it again,
-    and returns what the acknowledged ones gave."""
-    given, refusals, enough = [], [], threading.Event()
-
-    def write():
-        try:
-            while True:
-                given.append(change(len(given)))
-                if len(given) == most:
-                    enough.set()
-        except requests.RequestException:
-            pass
-        except AssertionError as error:
-            refusals.append(error)
-        enough.set()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    assert enough.wait(PATIENCE)
-    server.kill()
-    writer.join()
-    server.start()
-    assert not refusals
-    return given
-
-
 @pytest.mark.parametrize("most", [1, 6])
 def test_traffic_is_as_it_was_acknowledged_and_requests_follow_it(server, most):
     split = lambda number: {"blue": 100 - number % 100, "green": number % 100}
     server.set_traffic("steady", **split(0))
-    count = len(until_killed(server, lambda number: server.set_traffic("steady", **split(number + 1)), most))
+    count = len(server.until_killed(lambda number: server.set_traffic("steady", **split(number + 1)), most))
     traffic = server.ask("GET", "onlineEndpoints/steady").json()["properties"]["traffic"]
     assert traffic in (split(count), split(count + 1))
     key = server.keys("steady")[0]
@@ -68,7 +39,7 @@ def test_one_key_opens_and_those_before_it_do_not(server, most):
         server.ask("POST", "onlineEndpoints/steady/regenerateKeys", {"keyType": "Primary"})
         return server.keys("steady")[0]
 
-    seen = [first, *until_killed(server, regenerate, most)]
+    seen = [first, *server.until_killed(regenerate, most)]
     assert len(set(seen)) == len(seen)
     # One that was regenerated and not looked at any more may have followed.
     primary, kept = server.keys("steady")
@@ -81,7 +52,7 @@ def test_one_key_opens_and_those_before_it_do_not(server, most):
 def test_deployments_that_were_being_created_are_created(server, most):
     endpoint = f"made-{most}"
     server.make_endpoint(endpoint)
-    answers = until_killed(server, lambda number: server.put_deployment(endpoint, f"d-{number}"), most)
+    answers = server.until_killed(lambda number: server.put_deployment(endpoint, f"d-{number}"), most)
     key = server.keys(endpoint)[0]
     for number, answer in enumerate(answers):
         server.await_operation(answer)
@@ -106,7 +77,7 @@ def test_endpoints_that_were_being_deleted_are_deleted_and_the_others_serve(serv
             raise requests.RequestException("all of them are deleted before the kill")
         return server.ask("DELETE", f"onlineEndpoints/{names[number]}")
 
-    answers = until_killed(server, delete, most)
+    answers = server.until_killed(delete, most)
     for answer in answers:
         server.await_operation(answer)
     there = {value["name"] for value in server.ask("GET", "onlineEndpoints").json()["value"]} & set(names)

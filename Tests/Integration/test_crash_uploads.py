@@ -4,7 +4,6 @@ on where it was, and what is given up leaves no file behind."""
 import hashlib
 import os
 import shutil
-import threading
 
 import pytest
 import requests
@@ -143,26 +142,14 @@ def test_an_upload_that_is_given_up_after_the_crash_leaves_no_file(server, artif
 
 def test_models_that_were_acknowledged_before_a_kill_at_any_moment_are_all_there_and_whole(server, artifacts, tmp_path):
     for most in (1, 4):
-        folders, acknowledged, enough = [], [], threading.Event()
+        folders = []
 
-        def write():
-            while True:
-                number = len(folders)
-                folders.append(make_folder(tmp_path / f"{most}-{number}", 256 << 10))
-                try:
-                    Upload(server, folders[-1]).register(f"any-{most}-{number}")
-                except requests.RequestException:
-                    return
-                acknowledged.append(number)
-                if len(acknowledged) == most:
-                    enough.set()
+        def register(number):
+            folders.append(make_folder(tmp_path / f"{most}-{number}", 256 << 10))
+            Upload(server, folders[number]).register(f"any-{most}-{number}")
+            return number
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        assert enough.wait(PATIENCE)
-        server.kill()
-        writer.join()
-        server.start()
+        acknowledged = server.until_killed(register, most)
         names = {model["name"] for model in server.ask("GET", "models").json()["value"]}
         for number in acknowledged:
             assert f"any-{most}-{number}" in names

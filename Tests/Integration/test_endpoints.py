@@ -10,8 +10,8 @@ import grpc
 import numpy
 import pytest
 import tritonclient.grpc as triton
-from endpoints import FAILED, ONES, EndpointServer, infer
-from server import PATIENCE, ROOT, TEST_MODELS, eventually, infer_request
+from endpoints import ONES, EndpointServer, infer
+from server import FAILED, PATIENCE, ROOT, TEST_MODELS, eventually, infer_request
 
 WHO = "azureml-model-deployment"
 

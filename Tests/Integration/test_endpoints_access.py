@@ -7,10 +7,10 @@ import time
 import grpc
 import pytest
 import requests
-from endpoints import NO_PERMISSION, EndpointServer, infer
+from endpoints import EndpointServer, infer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from issuer import Issuer, make_key, make_token, read_token
-from server import PATIENCE, eventually, pb
+from server import NO_PERMISSION, PATIENCE, eventually, pb
 
 OK, UNAUTHENTICATED, PERMISSION_DENIED = (
     grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)

@@ -9,8 +9,8 @@ import urllib.parse
 import grpc
 import pytest
 import requests
-from endpoints import DONE, FAILED, ONES, USAGE, EndpointServer, infer
-from server import CACHE, PATIENCE, TEST_MODELS
+from endpoints import ONES, EndpointServer, infer
+from server import CACHE, DONE, FAILED, PATIENCE, TEST_MODELS, USAGE
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,10 @@
 """`kill -9` of the real program at any moment: what was acknowledged is there and serves after a restart, operations go on to
 their end, and what was not acknowledged leaves nothing half done."""
 
-import threading
 
 import pytest
-import requests
 from endpoints import EndpointServer, infer
-from server import PATIENCE, TEST_MODELS
+from server import TEST_MODELS
 
 
 @pytest.fixture(scope="module")
@@ -62,32 +60,15 @@ def test_changes_that_were_acknowledged_before_a_kill_at_any_moment_are_all_ther
     """A writer makes endpoints until the server is killed in the middle of one; each that was acknowledged has to be there,
     and the one that was not is there whole or not at all."""
     for round_number, most in enumerate((1, 7)):
-        acknowledged, tried, enough = [], [], threading.Event()
+        tried = []
 
-        def write():
-            number = 0
-            while True:
-                name = f"made-{round_number}-{number}"
-                tried.append(name)
-                try:
-                    answer = requests.put(
-                        f"{server.control}/workspaces/default/onlineEndpoints/{name}", timeout=PATIENCE,
-                        json={"properties": {"authMode": "Key"}, "tags": {"number": str(number)}},
-                        headers={"authorization": f"Bearer {server.token}"})
-                except requests.RequestException:
-                    return
-                assert answer.status_code == 201
-                acknowledged.append(name)
-                number += 1
-                if number == most:
-                    enough.set()
+        def make(number):
+            tried.append(f"made-{round_number}-{number}")
+            body = {"properties": {"authMode": "Key"}, "tags": {"number": str(number)}}
+            server.ask("PUT", f"onlineEndpoints/{tried[-1]}", body, status=201)
+            return tried[-1]
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        assert enough.wait(PATIENCE)
-        server.kill()
-        writer.join()
-        server.start()
+        acknowledged = server.until_killed(make, most)
         there = {value["name"]: value for value in server.ask("GET", "onlineEndpoints").json()["value"]}
         made = {name for name in there if name.startswith(f"made-{round_number}-")}
         assert set(acknowledged) <= made <= set(tried)

@@ -4,8 +4,8 @@ can't be is refused by name."""
 import shutil
 
 import pytest
-from endpoints import FAILED, EndpointServer
-from server import TEST_MODELS
+from endpoints import EndpointServer
+from server import FAILED, TEST_MODELS
 
 ONNX = TEST_MODELS / "simple/1/model.onnx"
 
