@@ -100,8 +100,11 @@ class Line:
 
 def begin_endless_call(server, endpoint, credential):
     """One that runs until it is given up, of a model that is as slow as it is told."""
-    request = infer_request(endpoint, {"INPUT0": numpy.full((1, 4), 1e9, dtype=numpy.float32)})
-    call = server.stub.ModelInfer.future(request, metadata=[("authorization", f"Bearer {credential}")])
+    once, endless = (infer_request(endpoint, {"INPUT0": numpy.full((1, 4), steps, dtype=numpy.float32)}) for steps in (1, 1e9))
+    metadata = [("authorization", f"Bearer {credential}")]
+    # The loop of this connection may see the credential for the first time: it would let the endless call wait meanwhile.
+    server.stub.ModelInfer(once, timeout=PATIENCE, metadata=metadata)
+    call = server.stub.ModelInfer.future(endless, metadata=metadata)
     # On the same connection, behind it: when this is answered, it has been taken in.
     server.stub.ServerLive(pb.ServerLiveRequest(), timeout=PATIENCE)
     return call
