@@ -21,13 +21,18 @@ internal final class GatewayAssembly: Sendable {
   private let log: Log
   /// Of the first addresses, once they are known.
   private let scoringPorts = Locked(ControlRoutes.ScoringPorts())
+  private let controlAddresses: Locked<ControlAddresses>
 
-  /// - Parameter makeDoor: Makes the front door of a lane, by its number.
+  /// - Parameters:
+  ///   - addresses: Filled in when they are known.
+  ///   - makeDoor: Makes the front door of a lane, by its number.
   init(
     _ configuration: ServerConfiguration, board: ServingBoard, state: ServerState, models: ModelLifecycle,
-    catalogue: Catalogue?, version: String, log: Log, makeDoor: (Int) -> ServingDoor
+    catalogue: Catalogue?, addresses: Locked<ControlAddresses>, version: String, log: Log,
+    makeDoor: (Int) -> ServingDoor
   ) throws {
     self.configuration = configuration
+    controlAddresses = addresses
     self.log = log
     listeners = configuration.gatewayListeners
     guard !listeners.isEmpty else {
@@ -80,14 +85,18 @@ internal final class GatewayAssembly: Sendable {
       $0.open = port { $0.contains(.publicData) }
       $0.inside = port { $0.contains(.privateData) }
     }
+    let scoring = configuration.scoringAddress ?? first(of: .publicData) ?? ""
+    controlAddresses.withLock {
+      $0 = ControlAddresses(control: first(of: .control) ?? "", scoring: scoring, privateScoring: first(of: .privateData))
+    }
     log.info("listening", ["addresses": addresses.map { "\($0.text) (\($0.planes))" }.joined(separator: ", ")])
   }
 
   /// Of a private server: says in its directory how to reach it.
   func announce() throws {
     guard configuration.isPrivate, let directory = configuration.dataDirectory, parts != nil else { return }
-    let control = addresses.first { $0.listener.planes.contains(.control) }?.text ?? ""
-    let http = addresses.first { $0.listener.planes.contains(.publicData) }?.text ?? ""
+    let control = first(of: .control) ?? ""
+    let http = first(of: .publicData) ?? ""
     let text = "{\"pid\":\(getpid()),\"control\":\"\(control)\",\"http\":\"\(http)\"}\n"
     let path = "\(directory)/server.json"
     let pending = "\(path).new"
@@ -102,6 +111,11 @@ internal final class GatewayAssembly: Sendable {
   func drain(grace: Duration) async { await parts?.server.drain(grace: grace) }
 
   func stop() { parts?.door.stop() }
+
+  /// The first address where something is served; nil: it is served nowhere.
+  private func first(of plane: GatewayListener.Plane) -> String? {
+    addresses.first { $0.listener.planes.contains(plane) }?.text
+  }
 
   /// Each listener with what reaches it.
   private var addresses: [(listener: GatewayListener, text: String, planes: String)] {
@@ -157,14 +171,5 @@ extension ServerConfiguration {
     add(privateHTTPAddresses, [.publicData, .privateData])
     add(controlAddresses, [.control])
     return listeners
-  }
-
-  /// What addresses in the answers of gRPC's control service begin with.
-  internal var controlAddressTexts: ControlAddresses {
-    func text(_ addresses: [SocketAddress]) -> String {
-      guard case .tcp(let host, let port)? = addresses.first else { return "" }
-      return "\(tls == nil ? "http" : "https")://\(host.isEmpty ? "127.0.0.1" : host):\(port)"
-    }
-    return ControlAddresses(control: text(controlAddresses), scoring: scoringAddress ?? text(httpAddresses))
   }
 }

@@ -92,18 +92,19 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     network.options = configuration.grpc
     network.tls = configuration.tls
     network.options.identifyPeer = CertificatePrincipals(log: output.log("apus.server")).name
+    let addresses = Locked(ControlAddresses(control: "", scoring: ""))
     var hosts: [LoopHost] = []
     grpc = try GRPCServer(network) { loop in
       let services = try Services(
         on: loop, door: makeDoor(hosts.count), state: state, verification: catalogue?.verification,
-        control: catalogue.map { ($0.plane, configuration.controlAddressTexts) })
+        control: catalogue.map { ($0.plane, { addresses.withLock { $0 } }) })
       hosts.append(LoopHost(loop: loop.eventLoop, services: services))
       return services.methods
     }
     self.hosts = hosts
     gateway = try GatewayAssembly(
-      configuration, board: board, state: state, models: models, catalogue: catalogue, version: version,
-      log: output.log("apus.gateway")
+      configuration, board: board, state: state, models: models, catalogue: catalogue, addresses: addresses,
+      version: version, log: output.log("apus.gateway")
     ) { lane in makeDoor(loopCount + lane) }
   }
 

@@ -116,6 +116,9 @@ package struct UnaryCall {
   /// Whether it came in by one of the server's private addresses.
   package var isPrivate: Bool { raw.pointee.notable.contains(.privateAddress) }
 
+  /// The same for all calls of one connection, and for no other that is open.
+  package var connectionID: UInt { UInt(bitPattern: raw.pointee.connection.toOpaque()) }
+
   /// Has the call end with DEADLINE_EXCEEDED at an instant, if its own deadline is not sooner.
   package func shortenDeadline(to instant: Instant) {
     guard instant < raw.pointee.deadline else { return }

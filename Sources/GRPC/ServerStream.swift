@@ -46,6 +46,9 @@ package final class ServerStream {
   /// Whether it came in by one of the server's private addresses.
   package var isPrivate: Bool { notable.contains(.privateAddress) }
 
+  /// The same for all calls of one connection, and for no other that is open; 0: the caller is gone.
+  package var connectionID: UInt { call.map { UInt(bitPattern: $0.pointee.connection.toOpaque()) } ?? 0 }
+
   /// Sent with the response headers, if nothing was sent yet.
   package func addInitialMetadata(_ name: String, _ value: String) {
     call?.pointee.initialMetadata.append(name: name, value: value)

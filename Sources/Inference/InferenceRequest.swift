@@ -28,6 +28,8 @@ package struct InferenceRequest: ~Copyable {
   package var certificate = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Whether it came from the operator's own network: only then are there endpoints without public network access.
   package var isPrivate = false
+  /// The same for all requests that came by one connection, for limits of connections; 0: by none.
+  package var connection: UInt = 0
   /// The deployment that must answer, whatever the traffic rule says; empty: none. As `azureml-model-deployment` has it.
   package var pin = UnsafeRawBufferPointer(start: nil, count: 0)
   /// Requests with equal keys go to the same deployment where the endpoint is sticky; empty: none.

@@ -9,16 +9,19 @@ package struct EndpointExtensions: Hashable, Sendable {
   /// Requests that may come at once beyond the rate. `nil`: as many as in one second.
   package var burst: Int?
   package var maxRequestsInFlight: Int?
+  /// Connections that requests in flight may have come by.
+  package var maxConnections: Int?
   package var bytesPerSecond: Int?
 
   package init(
     isSticky: Bool = false, requestsPerSecond: Int? = nil, burst: Int? = nil, maxRequestsInFlight: Int? = nil,
-    bytesPerSecond: Int? = nil
+    maxConnections: Int? = nil, bytesPerSecond: Int? = nil
   ) {
     self.isSticky = isSticky
     self.requestsPerSecond = requestsPerSecond
     self.burst = burst
     self.maxRequestsInFlight = maxRequestsInFlight
+    self.maxConnections = maxConnections
     self.bytesPerSecond = bytesPerSecond
   }
 }
@@ -46,6 +49,7 @@ extension FieldReader {
         requestsPerSecond: fields.int("requests_per_second", in: 1...1_000_000_000),
         burst: fields.int("burst", in: 1...1_000_000_000),
         maxRequestsInFlight: fields.int("max_requests_in_flight", in: 1...1_000_000_000),
+        maxConnections: fields.int("max_connections", in: 1...1_000_000_000),
         bytesPerSecond: fields.int("bytes_per_second", in: FieldReader.amounts))
       if extensions.burst != nil, extensions.requestsPerSecond == nil {
         fields.fault("burst", "expected requests_per_second beside it, which it goes beyond")
@@ -74,6 +78,7 @@ extension FieldWriter {
       fields.put("requests_per_second", extensions.requestsPerSecond)
       fields.put("burst", extensions.burst)
       fields.put("max_requests_in_flight", extensions.maxRequestsInFlight)
+      fields.put("max_connections", extensions.maxConnections)
       fields.put("bytes_per_second", extensions.bytesPerSecond)
     }
   }

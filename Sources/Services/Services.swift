@@ -18,7 +18,7 @@ package final class Services {
   /// - Parameter verification: Asked about credentials that the door does not know; nil: they are not taken.
   package init(
     on grpc: GRPCLoop, door: ServingDoor, state: ServerState, verification: CredentialVerification? = nil,
-    control: (plane: ControlPlane, addresses: ControlAddresses)? = nil
+    control: (plane: ControlPlane, addresses: @Sendable () -> ControlAddresses)? = nil
   ) throws {
     self.door = door
     let desk = VerificationDesk(on: grpc.eventLoop, door: door, verification: verification)

@@ -39,13 +39,11 @@ package final class EndpointPolicy: Sendable {
 package struct DeploymentPolicy: Sendable {
   /// Azure's `request_timeout_ms`; `.zero`: none.
   package var requestTimeout = Duration.zero
-  package var limiter: RequestLimiter?
   /// Where its requests are counted; nil: nowhere.
   package var meter: DeploymentMeter?
 
-  package init(requestTimeout: Duration = .zero, limiter: RequestLimiter? = nil, meter: DeploymentMeter? = nil) {
+  package init(requestTimeout: Duration = .zero, meter: DeploymentMeter? = nil) {
     self.requestTimeout = requestTimeout
-    self.limiter = limiter
     self.meter = meter
   }
 }

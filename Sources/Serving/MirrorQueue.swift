@@ -230,24 +230,15 @@ package final class MirrorQueue: @unchecked Sendable {
       deployment.policy.meter?.record(.invalid, nanoseconds: 0, traffic: .mirrored)
       return false
     }
-    if let limiter = deployment.policy.limiter,
-      let refusal = limiter.enter(bytes: copy.heldBytes, now: now)
-    {
-      request.pointee.failure = refusal.error
-      noteDrop(.refused)
-      return false
-    }
     switch pool.submit(request, now: now) {
     case .accepted:
       sent.wrappingAdd(1, ordering: .relaxed)
       return true
     case .refused(let error):
-      deployment.policy.limiter?.leave(after: nil)
       request.pointee.failure = error
       noteDrop(.refused)
       return false
     case .draining:
-      deployment.policy.limiter?.leave(after: nil)
       request.pointee.failure = .unavailable("the shadow is being unloaded")
       noteDrop(.draining)
       return false
@@ -259,7 +250,6 @@ package final class MirrorQueue: @unchecked Sendable {
     let outcome = RequestOutcome(copy.request.pointee.failure)
     answered.wrappingAdd(1, ordering: .relaxed)
     if outcome != .succeeded { failed.wrappingAdd(1, ordering: .relaxed) }
-    copy.shadow.deployment.policy.limiter?.leave(after: stay)
     copy.shadow.deployment.policy.meter?.record(outcome, nanoseconds: stay, traffic: .mirrored)
     copy.isAnswered = true
   }

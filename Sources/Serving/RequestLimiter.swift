@@ -1,7 +1,8 @@
 internal import Inference
 internal import Synchronization
+internal import Threads
 
-/// How much of an endpoint, or of one deployment, its callers may use together. 0 is no limit.
+/// How much of an endpoint its callers may use together. 0 is no limit.
 package struct RequestLimits: Hashable, Sendable {
   /// Requests let in a second, on average.
   package var requestsPerSecond = 0
@@ -9,18 +10,24 @@ package struct RequestLimits: Hashable, Sendable {
   package var burst = 0
   /// Requests that may be let in and not answered yet.
   package var maxInFlight = 0
+  /// Connections that such requests may come by.
+  package var maxConnections = 0
   /// Bytes of input tensors let in a second, on average. A request that finds some of the second left is let in whole.
   package var bytesPerSecond = 0
 
-  package init(requestsPerSecond: Int = 0, burst: Int = 0, maxInFlight: Int = 0, bytesPerSecond: Int = 0) {
+  package init(
+    requestsPerSecond: Int = 0, burst: Int = 0, maxInFlight: Int = 0, maxConnections: Int = 0, bytesPerSecond: Int = 0
+  ) {
     self.requestsPerSecond = requestsPerSecond
     self.burst = burst
     self.maxInFlight = maxInFlight
+    self.maxConnections = maxConnections
     self.bytesPerSecond = bytesPerSecond
   }
 }
 
-/// Keeps the requests of an endpoint, or of one deployment, within limits. All event loops share it; nobody waits.
+/// Keeps the requests of an endpoint within limits. All event loops share it; nobody waits, but for the short lock that a
+/// limit of connections takes.
 ///
 /// Rates are kept by the generic cell rate algorithm, a token bucket in one word: the instant at which the bucket would be
 /// full again. A request moves it ahead by its own share of a second, and is refused if that lies too far ahead. The same
@@ -38,6 +45,8 @@ package final class RequestLimiter: Sendable {
   private let nextRequest = Atomic<UInt64>(0)
   private let nextBytes = Atomic<UInt64>(0)
   private let inFlight = Atomic<Int>(0)
+  /// Requests in flight by their connection; only where connections are limited, and no more entries than that.
+  private let connections = Locked<[UInt: Int]>([:])
   /// A running mean of how long requests stay; not exact where two finish at once.
   private let stayNanoseconds = Atomic<UInt64>(0)
 
@@ -58,27 +67,34 @@ package final class RequestLimiter: Sendable {
   }
 
   package var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+  package var connectionsInUse: Int { connections.withLock { $0.count } }
 
   /// Whether `enter` looks at the size of a request.
   var countsBytes: Bool { byteNanoseconds > 0 }
 
   /// Lets a request in, to be balanced by `leave`; or says why not and after how long it is worth another try.
-  func enter(bytes: Int, now: Instant) -> Refusal? {
+  ///
+  /// - Parameter connection: The same for all requests of one connection.
+  func enter(connection: UInt, bytes: Int, now: Instant) -> Refusal? {
     let before = inFlight.wrappingAdd(1, ordering: .relaxed).oldValue
     if limits.maxInFlight > 0, before >= limits.maxInFlight {
       inFlight.wrappingSubtract(1, ordering: .relaxed)
       return Refusal(limiter: self, cause: .inFlight(before), retryAfterNanoseconds: expectedStay)
     }
+    if limits.maxConnections > 0, !open(connection) {
+      inFlight.wrappingSubtract(1, ordering: .relaxed)
+      return Refusal(limiter: self, cause: .connections, retryAfterNanoseconds: expectedStay)
+    }
     if requestNanoseconds > 0,
       let wait = Self.take(requestNanoseconds, from: nextRequest, ahead: burstNanoseconds, now: now)
     {
-      inFlight.wrappingSubtract(1, ordering: .relaxed)
+      leave(connection: connection, after: nil)
       return Refusal(limiter: self, cause: .requests, retryAfterNanoseconds: wait)
     }
     if byteNanoseconds > 0 {
       let cost = UInt64(min(Double(bytes) * byteNanoseconds, 0x1p62))
       if let wait = Self.take(cost, from: nextBytes, ahead: Self.second, now: now) {
-        inFlight.wrappingSubtract(1, ordering: .relaxed)
+        leave(connection: connection, after: nil)
         return Refusal(limiter: self, cause: .bytes, retryAfterNanoseconds: wait)
       }
     }
@@ -88,12 +104,34 @@ package final class RequestLimiter: Sendable {
   /// Ends a stay.
   ///
   /// - Parameter nanoseconds: How long it was; nil where the request was refused after all.
-  func leave(after nanoseconds: UInt64?) {
+  func leave(connection: UInt, after nanoseconds: UInt64?) {
     let before = inFlight.wrappingSubtract(1, ordering: .relaxed).oldValue
     precondition(before > 0, "A request left \(subject) that never entered. This is a bug.")
-    guard limits.maxInFlight > 0, let nanoseconds else { return }
+    if limits.maxConnections > 0 { close(connection) }
+    guard limits.maxInFlight > 0 || limits.maxConnections > 0, let nanoseconds else { return }
     let mean = stayNanoseconds.load(ordering: .relaxed)
     stayNanoseconds.store(mean == 0 ? nanoseconds : mean - mean / 16 + nanoseconds / 16, ordering: .relaxed)
+  }
+
+  /// Counts one more request of a connection, unless that connection would be one too many.
+  private func open(_ connection: UInt) -> Bool {
+    connections.withLock { connections in
+      if let count = connections[connection] {
+        connections[connection] = count + 1
+        return true
+      }
+      guard connections.count < limits.maxConnections else { return false }
+      connections[connection] = 1
+      return true
+    }
+  }
+
+  private func close(_ connection: UInt) {
+    connections.withLock { connections in
+      let count = connections[connection] ?? 0
+      precondition(count > 0, "A connection left \(subject) that never came. This is a bug.")
+      connections[connection] = count > 1 ? count - 1 : nil
+    }
   }
 
   private var expectedStay: UInt64 {
@@ -122,6 +160,7 @@ package final class RequestLimiter: Sendable {
   struct Refusal {
     enum Cause {
       case inFlight(Int)
+      case connections
       case requests
       case bytes
     }
@@ -137,6 +176,8 @@ package final class RequestLimiter: Sendable {
       case .inFlight(let count):
         .resourceExhausted(
           "too many pending requests: \(count) of \(subject) are in flight; the limit is \(limits.maxInFlight)")
+      case .connections:
+        .resourceExhausted("too many connections: \(subject) takes requests of \(limits.maxConnections) at a time")
       case .requests:
         .resourceExhausted("rate-limiting: \(subject) takes \(limits.requestsPerSecond) requests a second")
       case .bytes:

@@ -73,5 +73,5 @@ final class ServedTarget: Sendable {
   }
 
   /// Whether a request's end is told to anybody.
-  var isWatched: Bool { endpoint != nil || deployment.policy.meter != nil || deployment.policy.limiter != nil }
+  var isWatched: Bool { endpoint != nil || deployment.policy.meter != nil }
 }

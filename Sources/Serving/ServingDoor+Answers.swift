@@ -38,8 +38,7 @@ extension ServingDoor {
       if outcome == .cancelled || outcome == .succeeded, request.pointee.deadline < now { outcome = .late }
       meter.record(outcome, nanoseconds: stay, shard: shard)
     }
-    policy.limiter?.leave(after: stay)
-    target.endpoint?.limiter?.leave(after: stay)
+    target.endpoint?.limiter?.leave(connection: request.pointee.connection, after: stay)
   }
 
   private func bringToMirror(_ request: RequestPointer, isWanted: Bool) {

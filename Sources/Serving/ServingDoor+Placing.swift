@@ -13,11 +13,13 @@ extension ServingDoor {
   ) -> InferenceError? {
     shorten(request, to: policy.timeoutNanoseconds)
     guard let limiter = policy.limiter else { return place(request, endpoint, now: now) }
-    if let refusal = limiter.enter(bytes: limiter.countsBytes ? inputBytes(of: request) : 0, now: now) {
-      return refuse(request, refusal)
+    let bytes = limiter.countsBytes ? inputBytes(of: request) : 0
+    if let refusal = limiter.enter(connection: request.pointee.connection, bytes: bytes, now: now) {
+      request.pointee.retryAfterNanoseconds = refusal.retryAfterNanoseconds
+      return refusal.error
     }
     let error = place(request, endpoint, now: now)
-    if error != nil { limiter.leave(after: nil) }
+    if error != nil { limiter.leave(connection: request.pointee.connection, after: nil) }
     return error
   }
 
@@ -37,10 +39,6 @@ extension ServingDoor {
         note(error, at: target)
         return error
       }
-      if let limiter = target.pointee.limiter, let error = limiter._withUnsafeGuaranteedRef({ enter($0, request, now) }) {
-        note(error, at: target)
-        return error
-      }
       keep(target, with: request)
       switch target.pointee.pool._withUnsafeGuaranteedRef({ $0.submit(request, now: now) }) {
       case .accepted(let needsWake):
@@ -48,11 +46,11 @@ extension ServingDoor {
         if decision.mirrorTarget >= 0 { mirror(request, from: target, to: targets + decision.mirrorTarget) }
         return nil
       case .refused(let error):
-        forget(target, of: request)
+        release(servedBy: request)
         note(error, at: target)
         return error
       case .draining:
-        forget(target, of: request)
+        release(servedBy: request)
         // The control plane publishes before it drains, so there is a newer snapshot without this pool.
         let seen = generation
         let deployment = target.pointee.served.takeUnretainedValue().deployment
@@ -99,25 +97,10 @@ extension ServingDoor {
     shorten(request, to: target.pointee.timeoutNanoseconds)
   }
 
-  private func forget(_ target: UnsafeMutablePointer<ServingSnapshot.Target>, of request: RequestPointer) {
-    target.pointee.limiter?._withUnsafeGuaranteedRef { $0.leave(after: nil) }
-    release(servedBy: request)
-  }
-
   func release(servedBy request: RequestPointer) {
     request.pointee.servedBy?.release()
     request.pointee.servedBy = nil
     request.pointee.answeredDeployment = UnsafeRawBufferPointer(start: nil, count: 0)
-  }
-
-  private func enter(_ limiter: RequestLimiter, _ request: RequestPointer, _ now: Instant) -> InferenceError? {
-    let bytes = limiter.countsBytes ? inputBytes(of: request) : 0
-    return limiter.enter(bytes: bytes, now: now).map { refuse(request, $0) }
-  }
-
-  private func refuse(_ request: RequestPointer, _ refusal: RequestLimiter.Refusal) -> InferenceError {
-    request.pointee.retryAfterNanoseconds = refusal.retryAfterNanoseconds
-    return refusal.error
   }
 
   private func note(_ error: InferenceError, at target: UnsafeMutablePointer<ServingSnapshot.Target>) {

@@ -13,7 +13,6 @@ package final class ServingSnapshot: @unchecked Sendable {
     var served: Unmanaged<ServedTarget>
     var validator: Unmanaged<RequestValidator>
     var pool: Unmanaged<ModelPool>
-    var limiter: Unmanaged<RequestLimiter>?
     var meter: Unmanaged<DeploymentMeter>?
     var timeoutNanoseconds: UInt64
     /// Its name, where answers say it.
@@ -70,7 +69,6 @@ extension ServingSnapshot.Target {
     served = .passUnretained(target)
     validator = .passUnretained(deployment.validator)
     pool = .passUnretained(deployment.pool)
-    limiter = deployment.policy.limiter.map { .passUnretained($0) }
     meter = deployment.policy.meter.map { .passUnretained($0) }
     timeoutNanoseconds = timeout > .zero ? timeout.wholeNanoseconds : .max
     name =

@@ -24,7 +24,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get("transfer-encoding") == "chunked":
             content = self.read_chunks()
         path, _, query = self.path.partition("?")
-        request = Request(self.command, path, query, {k.lower(): v for k, v in self.headers.items()}, content)
+        # What is only to be looked at has a name of its own.
+        method = "CHECK" if query == "validateOnly=true" else self.command
+        request = Request(method, path, query, {k.lower(): v for k, v in self.headers.items()}, content)
         answer = self.server.plane.answer(request)
         if answer is None:  # The connection breaks.
             self.close_connection = True
@@ -74,7 +76,8 @@ class UnixServer(socketserver.ThreadingUnixStreamServer):
 class ControlPlane:
     """`rules` maps (method, regular expression of the path below the workspace) to an answer: (status, body), (status,
     body, headers), or a function of the request that gives one; None breaks the connection. A list is used up from its
-    begin, its last for good. Without a rule: PUT keeps, GET gives what is kept or 404, DELETE forgets."""
+    begin, its last for good. Without a rule: PUT keeps, GET gives what is kept or 404, DELETE forgets, and CHECK, a PUT that
+    is only to be looked at, finds nothing wrong."""
 
     def __init__(self, unix=None, tls=None):
         if unix:
@@ -126,6 +129,8 @@ class ControlPlane:
 
     def default(self, request):
         place = request.place
+        if request.method == "CHECK":
+            return 200, {}, {}
         if request.method == "PUT":
             self.revision += 1
             isNew = place not in self.kept

@@ -21,6 +21,10 @@ def test_what_a_deployment_nests_is_registered_by_its_contents(plane, apus, tmp_
     model_folder(tmp_path)
     write(tmp_path, "blue.yml", BLUE)
     apus("deployment", "create", "-f", "blue.yml", "--all-traffic")
+    check, *_ = plane.sent("CHECK")
+    assert check.place == "/onlineEndpoints/churn/deployments/blue" and check.headers["if-none-match"] == "*"
+    assert check.body["sku"]["capacity"] == 2 and "model" not in check.body["properties"]
+    assert plane.requests.index(check) < plane.requests.index(plane.sent("POST")[0])
     model, deployment, traffic = plane.sent("PUT")
     name = model.place.split("/")[2]
     assert name.startswith("anonymous-") and model.place == f"/models/{name}/versions/1"
@@ -74,10 +78,25 @@ def test_the_profiles_endpoint_is_meant_where_none_is_named(plane, apus):
     assert len(plane.sent("GET", "/onlineEndpoints/churn/deployments")) == 1
 
 
-def test_a_deployment_with_a_script_is_refused_before_anything_is_sent(plane, apus, tmp_path):
+def test_what_the_server_would_refuse_is_refused_before_anything_is_sent(plane, apus, tmp_path):
+    Uploads(plane)
     model_folder(tmp_path)
-    write(tmp_path, "score.py", "def init(): pass\n")
-    write(tmp_path, "blue.yml", BLUE + "code_configuration: {code: ., scoring_script: score.py}\n")
-    done = apus("deployment", "create", "-f", "blue.yml", status=FAILED)
-    assert "(NotImplemented) code_configuration" in done.stderr
+    write(tmp_path, "blue.yml", BLUE)
+    plane.rule("CHECK", ".*", (400, {"error": {"code": "OutOfQuota", "message": "1 core is free; 8 are asked for"}}))
+    assert "(OutOfQuota) 1 core is free" in apus("deployment", "create", "-f", "blue.yml", status=FAILED).stderr
+    plane.keep("/onlineEndpoints/churn/deployments/blue", {"sku": {"capacity": 1}, "properties": {"instanceType": "small"}})
+    assert "(OutOfQuota) 1 core is free" in apus("deployment", "update", "-e", "churn", "-f", "blue.yml", status=FAILED).stderr
     assert plane.sent("POST") == [] and plane.sent("PUT") == []
+
+
+def test_one_that_is_there_gets_the_traffic_that_it_is_to_have(plane, apus, tmp_path):
+    plane.keep_endpoint(traffic={"green": 100})
+    plane.keep("/models/m/versions/1", {"properties": {}})
+    write(tmp_path, "blue.yml", BLUE.replace("{path: model, type: custom_model}", "azureml:m:1"))
+    apus("deployment", "create", "-f", "blue.yml")
+    apus("deployment", "create", "-f", "blue.yml", "--exist-ok")
+    traffic = [r.body["properties"]["traffic"] for r in plane.sent("PUT", "/onlineEndpoints/churn")]
+    assert traffic == []
+    apus("deployment", "create", "-f", "blue.yml", "--exist-ok", "--all-traffic")
+    assert [r.body["properties"]["traffic"] for r in plane.sent("PUT", "/onlineEndpoints/churn")] == [{"blue": 100}]
+    assert plane.sent("CHECK") == []

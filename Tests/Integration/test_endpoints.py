@@ -3,6 +3,7 @@ REST, split, pinned, mirrored, limited and rolled out."""
 
 import importlib.util
 import json
+import re
 import threading
 from collections import Counter
 
@@ -37,7 +38,7 @@ request_settings:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with EndpointServer(tmp_path_factory.mktemp("endpoints")) as server:
+    with EndpointServer(tmp_path_factory.mktemp("endpoints"), "--private-http-listen", "127.0.0.1:0") as server:
         for model in ("simple", "fails"):
             server.make_model(model)
         yield server
@@ -350,6 +351,18 @@ def test_the_control_service_puts_gets_watches_and_deletes(server, control):
     with pytest.raises(grpc.RpcError) as error:
         control("Get", path="onlineEndpoints/by-grpc")
     assert error.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_the_control_service_warns_and_says_where_an_endpoint_answers(server, control):
+    inside = re.search(r"(http://\S+) \(public\+private\)", server.log()).group(1)
+    for name, access, address in (("open-grpc", "Enabled", server.http), ("inner-grpc", "Disabled", inside)):
+        body = {"identity": {"type": "SystemAssigned"}, "properties": {"authMode": "Key", "publicNetworkAccess": access}}
+        made = control("Put", path=f"onlineEndpoints/{name}", body=json.dumps(body))
+        assert len(made.warnings) == 1 and made.warnings[0].startswith("identity: has no effect")
+        properties = json.loads(made.body)["properties"]
+        assert properties["scoringUri"] == f"{address}/endpoints/{name}/score"
+        assert properties["properties"]["AzureAsyncOperationUri"].startswith(f"{server.control}/subscriptions/")
+        control("Delete", path=f"onlineEndpoints/{name}")
 
 
 def test_the_control_service_asks_who_one_is(server, control):

@@ -154,6 +154,34 @@ def test_more_than_the_machine_has_is_refused_with_what_is_free(server):
     assert code == "OutOfQuota" and "free" in said and "'steady/blue'" in said
 
 
+def test_no_model_is_sent_or_kept_for_a_deployment_that_there_is_no_room_for(server, tmp_path):
+    """What the file nests; a reference to it is what the real one would have, so the same file with room for it is taken."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/weights").write_bytes(bytes(range(256)) * 4096)
+    text = "name: large\nendpoint_name: steady\ninstance_type: huge\nmodel: {path: model}\n"
+
+    def kept():
+        models = server.ask("GET", "models?listViewType=All").json()["value"]
+        return [model["name"] for model in models], sorted((server.data / "artifacts").rglob("*"))
+
+    before = kept()
+    (tmp_path / "large.yml").write_text(text)
+    done = server.run("deployment", "create", "-f", tmp_path / "large.yml", status=FAILED)
+    assert "(OutOfQuota)" in done.stderr and "free" in done.stderr and "MiB" not in done.stderr
+    (tmp_path / "script.yml").write_text(
+        text.replace("huge", "Standard_DS3_v2") + "code_configuration: {code: ., scoring_script: score.py}\n")
+    (tmp_path / "score.py").write_text("def init(): pass\n")
+    done = server.run("deployment", "create", "-f", tmp_path / "script.yml", status=FAILED)
+    assert "(NotImplemented) code_configuration" in done.stderr
+    assert kept() == before
+
+
+def test_a_change_that_is_only_looked_at_is_told_apart_by_one_word(server):
+    place = "onlineEndpoints/steady/deployments/blue?validateOnly="
+    code, said = refusal(server.ask("PATCH", place + "maybe", {}, status=400))
+    assert code == "BadArgument" and "validateOnly is 'maybe'" in said
+
+
 def test_an_instance_type_that_is_not_declared_is_refused(server):
     body = {"properties": {"model": "azureml:simple:1", "instanceType": "Standard_NV36"}}
     code, said = refusal(server.ask("PUT", "onlineEndpoints/steady/deployments/other", body, status=400))

@@ -1,4 +1,5 @@
-"""Callers of one endpoint take turns, and one with a thousand requests does not keep another's single one waiting.
+"""Callers of one endpoint take turns, and one with a thousand requests does not keep another's single one waiting; nor do
+those by one connection more than the endpoint takes.
 
 A model that is slow and runs one request at a time; a peer that writes the requests of all callers at once, on one
 connection; and the order in which the answers come back. Nothing here looks at a clock."""
@@ -13,7 +14,7 @@ import pytest
 from endpoints import EndpointServer
 from issuer import Issuer
 from models import make_slow_model
-from server import PATIENCE, SERVICE, infer_request, pb
+from server import PATIENCE, SERVICE, eventually, infer_request, pb
 from wire import Peer, grpc_message
 
 STEPS = 15
@@ -39,6 +40,10 @@ def server(tmp_path_factory):
             server.make_endpoint(name, mode)
             server.make_deployment(name, "blue", model, requestSettings=settings)
             server.set_traffic(name, blue=100)
+        for door in DOORS:
+            server.make_endpoint(f"few-{door}", "AADToken", apus={"maxConnections": 1})
+            server.make_deployment(f"few-{door}", "blue", "told", requestSettings={"requestTimeout": "PT5M"})
+            server.set_traffic(f"few-{door}", blue=100)
         for caller in ("heavy", "light"):
             server.run("role", "assignment", "create", "--assignee", f"oidc:corp:{caller}", "--assignee-type", "User",
                        "--role", "Endpoint Scorer", "--scope", "workspace")
@@ -59,10 +64,10 @@ class Line:
         self.door, self.order = door, []
         with Peer(FarEnd(server, door)) as peer:
             for credential in set(line):  # So that none of them is looked at for the first time below.
-                assert self.status(peer.answer(self.ask(peer, endpoint, credential), PATIENCE)) == "answered"
+                assert status(peer.answer(ask(peer, door, endpoint, credential), PATIENCE), door) == "answered"
             frames, write = [], peer.write
             peer.write = frames.append
-            streams = [self.ask(peer, endpoint, credential) for credential in line]
+            streams = [ask(peer, door, endpoint, credential) for credential in line]
             peer.write = write
             if behind:
                 call = begin_endless_call(server, endpoint, line[0])
@@ -75,27 +80,30 @@ class Line:
                     call.cancel()
             self.answers = [peer.answers[stream] for stream in streams]
 
-    def ask(self, peer, endpoint, credential):
-        authorization = ("authorization", f"Bearer {credential}")
-        if self.door == "grpc":
-            stream = peer.begin(SERVICE + "ModelInfer", authorization)
-            request = infer_request(endpoint, {"INPUT0": numpy.ones((1, 4), dtype=numpy.float32)})
-            peer.data(stream, grpc_message(request.SerializeToString()), end=True)
-        else:
-            stream = peer.headers([
-                (":method", "POST"), (":scheme", "http"), (":path", f"/endpoints/{endpoint}/score"), (":authority", "test"),
-                ("content-type", "application/json"), authorization])
-            peer.data(stream, json.dumps({"input_data": [[1, 1, 1, 1]]}).encode(), end=True)
-        return stream
-
-    def status(self, answer):
-        known = {0: "answered", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: "refused", "200": "answered", "429": "refused"}
-        code = answer.grpc_status if self.door == "grpc" else answer.http_status
-        return known.get(code, (code, answer))
-
     @property
     def statuses(self):
-        return [self.status(answer) for answer in self.answers]
+        return [status(answer, self.door) for answer in self.answers]
+
+
+def ask(peer, door, endpoint, credential):
+    """Begins a request; its stream."""
+    authorization = ("authorization", f"Bearer {credential}")
+    if door == "grpc":
+        stream = peer.begin(SERVICE + "ModelInfer", authorization)
+        request = infer_request(endpoint, {"INPUT0": numpy.ones((1, 4), dtype=numpy.float32)})
+        peer.data(stream, grpc_message(request.SerializeToString()), end=True)
+    else:
+        stream = peer.headers([
+            (":method", "POST"), (":scheme", "http"), (":path", f"/endpoints/{endpoint}/score"), (":authority", "test"),
+            ("content-type", "application/json"), authorization])
+        peer.data(stream, json.dumps({"input_data": [[1, 1, 1, 1]]}).encode(), end=True)
+    return stream
+
+
+def status(answer, door):
+    known = {0: "answered", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]: "refused", "200": "answered", "429": "refused"}
+    code = answer.grpc_status if door == "grpc" else answer.http_status
+    return known.get(code, (code, answer))
 
 
 def begin_endless_call(server, endpoint, credential):
@@ -155,7 +163,7 @@ def test_a_full_queue_makes_room_for_whoever_has_less_in_it(server, door):
     line = Line(server, door, "narrow", [heavy] * (3 * CONCURRENCY) + [light], behind=refused)
     assert line.statuses[-1] == "answered"
     assert Counter(line.statuses[:-1]) == {"answered": kept, "refused": refused}, line.statuses
-    refusals = [answer for answer in line.answers if line.status(answer) == "refused"]
+    refusals = [answer for answer in line.answers if status(answer, door) == "refused"]
     if door == "grpc":
         # Requests come in as they were sent: the last that found room has to give it up again.
         assert line.statuses[:-1] == ["answered"] * kept + ["refused"] * refused
@@ -164,3 +172,22 @@ def test_a_full_queue_makes_room_for_whoever_has_less_in_it(server, door):
         assert all("grpc-retry-pushback-ms" in answer.headers | answer.trailers for answer in refusals)
     else:
         assert all(int(answer.headers["retry-after"]) >= 1 for answer in refusals)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_requests_of_one_connection_too_many_are_refused_until_there_is_room(server, door):
+    heavy, light = credentials(server, f"few-{door}")
+    call = begin_endless_call(server, f"few-{door}", heavy)
+    with Peer(FarEnd(server, door)) as peer:
+        def answer():
+            return peer.answer(ask(peer, door, f"few-{door}", light), PATIENCE)
+
+        refused = answer()
+        assert status(refused, door) == "refused"
+        if door == "grpc":
+            assert refused.grpc_message == "too many connections: endpoint 'few-grpc' takes requests of 1 at a time"
+            assert "grpc-retry-pushback-ms" in refused.headers | refused.trailers
+        else:
+            assert int(refused.headers["retry-after"]) >= 1
+        call.cancel()
+        eventually(lambda: status(answer(), door) == "answered", what="room for another connection")

@@ -81,6 +81,7 @@ struct Example: Sendable, CustomTestStringConvertible {
         requests_per_second: 100
         burst: 200
         max_requests_in_flight: 50
+        max_connections: 20
         bytes_per_second: 1000000
       """),
     Example(

@@ -65,7 +65,8 @@ struct ResourceDice {
       publicNetworkAccess: word(),
       extensions: EndpointExtensions(
         isSticky: chance(), requestsPerSecond: rate, burst: rate == nil ? nil : maybe { $0.int(1...1000) },
-        maxRequestsInFlight: maybe { $0.int(1...1000) }, bytesPerSecond: maybe { $0.int(1...1_000_000_000_000) }))
+        maxRequestsInFlight: maybe { $0.int(1...1000) }, maxConnections: maybe { $0.int(1...1000) },
+        bytesPerSecond: maybe { $0.int(1...1_000_000_000_000) }))
   }
 
   mutating func reference<Asset>(_ asset: (inout Self) -> Asset) -> AssetReference<Asset> {

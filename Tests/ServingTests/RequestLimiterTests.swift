@@ -147,23 +147,56 @@ private struct Limited {
   await world.served.deployment.pool.drain()
 }
 
-@Test func `a deployment's own limits and time-out hold beside the endpoint's`() async throws {
-  let limiter = RequestLimiter(RequestLimits(maxInFlight: 1), of: "deployment 'm/blue'")
-  let served = try Served(
-    version: "blue", script: "hold-run all",
-    policy: DeploymentPolicy(requestTimeout: .seconds(2), limiter: limiter))
+@Test func `requests of so many connections are let in, and the last of one makes room for another`() async throws {
+  let world = try Limited(RequestLimits(maxConnections: 2), script: "hold-run all")
+  func request(by connection: UInt) throws -> OwnedRequest {
+    let request = try ServingTests.request()
+    request.pointer.pointee.connection = connection
+    return request
+  }
+  let held = try [7, 7, 9].map(request(by:))
+  for request in held { #expect(world.door.submit(request.pointer, now: .now()) == .accepted) }
+  let other = try request(by: 8)
+  let refused = InferenceError.resourceExhausted("too many connections: endpoint 'm' takes requests of 2 at a time")
+  #expect(refusal(world.door.submit(other.pointer, now: .now())) == refused)
+  #expect(other.pointer.pointee.retryAfterNanoseconds > 0)
+  #expect(world.limiter.connectionsInUse == 2)
+  world.door.endOfTurn()
+  world.served.gates.open("all")
+  held.forEach { $0.wait() }
+  world.door.finish(held[0].pointer)
+  // The other request of connection 7 is still there.
+  #expect(refusal(world.door.submit(other.pointer, now: .now())) == refused)
+  world.door.finish(held[1].pointer)
+  #expect(world.door.submit(other.pointer, now: .now()) == .accepted)
+  world.door.endOfTurn()
+  other.wait()
+  for request in [held[2], other] { world.door.finish(request.pointer) }
+  #expect(world.limiter.connectionsInUse == 0)
+  await world.served.deployment.pool.drain()
+}
+
+@Test func `what is refused later on takes no connection's place`() async throws {
+  let world = try Limited(RequestLimits(requestsPerSecond: 1, maxConnections: 1))
+  #expect(try world.refusal(at: at(0)) == nil)
+  #expect(try world.refusal(at: at(0))?.error.message.hasPrefix("rate-limiting") == true)
+  let wrong = try request(shape: [2, 2])
+  #expect(refusal(world.door.submit(wrong.pointer, now: at(second)))?.code == .invalidArgument)
+  #expect(world.limiter.connectionsInUse == 0)
+  await world.served.deployment.pool.drain()
+}
+
+@Test func `a deployment's own time-out holds beside the endpoint's`() async throws {
+  let served = try Served(version: "blue", policy: DeploymentPolicy(requestTimeout: .seconds(2)))
   let board = ServingBoard()
-  board.publish(snapshot([served.deployment], split: ["blue": 100]))
+  let policy = EndpointPolicy(name: "m", access: .open(endpoint: 1, generation: 1), requestTimeout: .seconds(5))
+  board.publish(snapshot([served.deployment], split: ["blue": 100], policy: policy))
   let door = ServingDoor(board: board, admission: Admission(limit: 10))
-  let first = try request()
-  let second = try request()
-  #expect(door.submit(first.pointer, now: .now()) == .accepted)
-  #expect(first.pointer.pointee.deadline == first.pointer.pointee.arrival.advanced(byNanoseconds: 2_000_000_000))
-  #expect(refusal(door.submit(second.pointer, now: .now()))?.message.hasPrefix("too many pending requests: 1 of deployment 'm/blue'") == true)
+  let request = try request()
+  #expect(door.submit(request.pointer, now: .now()) == .accepted)
+  #expect(request.pointer.pointee.deadline == request.pointer.pointee.arrival.advanced(byNanoseconds: 2 * second))
   door.endOfTurn()
-  served.gates.open("all")
-  first.wait()
-  door.finish(first.pointer)
-  #expect(limiter.requestsInFlight == 0)
+  request.wait()
+  door.finish(request.pointer)
   await served.deployment.pool.drain()
 }

@@ -328,7 +328,7 @@ const ProtobufCMessageDescriptor apus__control__v1__query_parameter__descriptor 
   (ProtobufCMessageInit) apus__control__v1__query_parameter__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor apus__control__v1__resource_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor apus__control__v1__resource_response__field_descriptors[5] =
 {
   {
     "status",
@@ -378,17 +378,30 @@ static const ProtobufCFieldDescriptor apus__control__v1__resource_response__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "warnings",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Apus__Control__V1__ResourceResponse, n_warnings),
+    offsetof(Apus__Control__V1__ResourceResponse, warnings),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned apus__control__v1__resource_response__field_indices_by_name[] = {
   1,   /* field[1] = body */
   2,   /* field[2] = etag */
   3,   /* field[3] = operation */
   0,   /* field[0] = status */
+  4,   /* field[4] = warnings */
 };
 static const ProtobufCIntRange apus__control__v1__resource_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor apus__control__v1__resource_response__descriptor =
 {
@@ -398,7 +411,7 @@ const ProtobufCMessageDescriptor apus__control__v1__resource_response__descripto
   "Apus__Control__V1__ResourceResponse",
   "apus.control.v1",
   sizeof(Apus__Control__V1__ResourceResponse),
-  4,
+  5,
   apus__control__v1__resource_response__field_descriptors,
   apus__control__v1__resource_response__field_indices_by_name,
   1,  apus__control__v1__resource_response__number_ranges,

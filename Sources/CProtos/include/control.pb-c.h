@@ -80,10 +80,15 @@ struct  Apus__Control__V1__ResourceResponse
    * Identifier of the operation that goes on, for WatchOperation; empty: none.
    */
   char *operation;
+  /*
+   * What was taken and has no effect here, in sentences.
+   */
+  size_t n_warnings;
+  char **warnings;
 };
 #define APUS__CONTROL__V1__RESOURCE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&apus__control__v1__resource_response__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 struct  Apus__Control__V1__WatchOperationRequest

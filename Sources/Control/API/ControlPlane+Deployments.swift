@@ -73,27 +73,20 @@ extension ControlPlane {
     _ name: DeploymentName, _ request: ControlRequest,
     _ wanted: @escaping @Sendable (DeploymentRecord?) throws -> (OnlineDeployment, [String])
   ) async throws -> ControlResponse {
+    if try ControlPlane.onlyValidates(request) {
+      let warnings = try await store.read { [self] store in
+        let existing = try store.deployment(name)
+        let (deployment, warnings) = try wanted(existing)
+        _ = try checked(deployment, name, over: existing, in: store)
+        return warnings
+      }
+      return ControlResponse(status: 200, body: [:], warnings: warnings)
+    }
     let (record, operation, isNew) = try await store.write { [self] store in
       let existing = try store.deployment(name)
-      if let existing, !existing.state.isFinal {
-        throw ControlError(
-          .conflict, "deployment '\(name)' is \(existing.state.word.lowercased()) by operation \(existing.operation ?? "-"): wait "
-            + "for it to end")
-      }
-      let (asked, warnings) = try wanted(existing)
-      var deployment = asked
-      try checkEndpoint(of: name, isNew: existing == nil, in: store)
-      if let existing {
-        let refused = deployment.changesThatAreRefused(from: existing.deployment)
-        if !refused.isEmpty { throw ResourceError(refused) }
-      }
+      var (deployment, warnings) = try wanted(existing)
       deployment.model = try definiteModel(of: deployment, over: existing?.deployment, in: store)
-      try checkServable(deployment)
-      var record = existing ?? DeploymentRecord(deployment: deployment, state: .creating)
-      // A count that the caller changed counts more than what scaling made of the old one.
-      if existing?.deployment.wantedInstances != deployment.wantedInstances { record.scaledCount = nil }
-      record.deployment = deployment
-      try checkQuota(record, in: store)
+      var record = try checked(deployment, name, over: existing, in: store)
       var operation = newOperation(
         existing == nil ? .createDeployment : .updateDeployment,
         "onlineEndpoints/\(name.endpoint)/deployments/\(name.deployment)")
@@ -115,6 +108,39 @@ extension ControlPlane {
       retryAfterSeconds: 1, warnings: operation.warnings)
   }
 
+  /// Whether a change is only to be checked: all of it but the model, which may not be registered yet. So that nobody has to
+  /// send a large model to hear that there is no room for it.
+  private static func onlyValidates(_ request: ControlRequest) throws(ControlError) -> Bool {
+    switch request.query["validateOnly"] {
+    case nil, "false": false
+    case "true": true
+    case let other?: throw ControlError(.badArgument, "validateOnly is '\(other.prefix(64))': expected 'true' or 'false'")
+    }
+  }
+
+  /// The record of a deployment that may be as it is asked for.
+  private func checked(
+    _ deployment: OnlineDeployment, _ name: DeploymentName, over existing: DeploymentRecord?, in store: any CatalogReader
+  ) throws -> DeploymentRecord {
+    if let existing, !existing.state.isFinal {
+      throw ControlError(
+        .conflict, "deployment '\(name)' is \(existing.state.word.lowercased()) by operation \(existing.operation ?? "-"): wait "
+          + "for it to end")
+    }
+    try checkEndpoint(of: name, isNew: existing == nil, in: store)
+    if let existing {
+      let refused = deployment.changesThatAreRefused(from: existing.deployment)
+      if !refused.isEmpty { throw ResourceError(refused) }
+    }
+    try checkServable(deployment)
+    var record = existing ?? DeploymentRecord(deployment: deployment, state: .creating)
+    // A count that the caller changed counts more than what scaling made of the old one.
+    if existing?.deployment.wantedInstances != deployment.wantedInstances { record.scaledCount = nil }
+    record.deployment = deployment
+    try checkQuota(record, in: store)
+    return record
+  }
+
   /// What a deployment is called while a change of it goes on. Where only the number of instances of what serves is
   /// another one, nothing is loaded in its place: it scales.
   private static func state(whileMaking wanted: OnlineDeployment, of existing: DeploymentRecord?) -> ProvisioningState {
@@ -125,7 +151,7 @@ extension ControlPlane {
     return before == wanted ? .scaling : .updating
   }
 
-  private func checkEndpoint(of name: DeploymentName, isNew: Bool, in store: any CatalogWriter) throws {
+  private func checkEndpoint(of name: DeploymentName, isNew: Bool, in store: any CatalogReader) throws {
     let endpoint = try store.existingEndpoint(name.endpoint)
     guard endpoint.state != .deleting else {
       throw ControlError(.conflict, "endpoint '\(name.endpoint)' is being deleted by operation \(endpoint.operation ?? "-")")
@@ -141,7 +167,7 @@ extension ControlPlane {
 
   /// The version that a reference means today.
   private func definiteModel(
-    of deployment: OnlineDeployment, over existing: OnlineDeployment?, in store: any CatalogWriter
+    of deployment: OnlineDeployment, over existing: OnlineDeployment?, in store: any CatalogReader
   ) throws -> AssetReference<ModelVersion> {
     switch deployment.model {
     case .version(let name, let version):
@@ -190,7 +216,7 @@ extension ControlPlane {
     }
   }
 
-  private func checkQuota(_ record: DeploymentRecord, in store: any CatalogWriter) throws {
+  private func checkQuota(_ record: DeploymentRecord, in store: any CatalogReader) throws {
     let others = try store.allDeployments().filter { $0.id != record.id && $0.state != .deleting }
     try reconciler.compute.check(record, beside: others)
   }

@@ -140,16 +140,15 @@ package final class ControlPlane: Sendable {
       }
       if revision != nil { throw ControlError(.alreadyExists, "\(what) exists already") }
     }
-    guard let ifMatch = request.ifMatch, ifMatch != "*" else {
-      if request.ifMatch == "*", revision == nil { throw ControlError(.preconditionFailed, "\(what) does not exist") }
-      return
-    }
+    guard let ifMatch = request.ifMatch else { return }
+    guard let revision else { throw ControlError(.preconditionFailed, "\(what) does not exist") }
+    if ifMatch == "*" { return }
     let wanted = ifMatch.hasPrefix("\"") && ifMatch.hasSuffix("\"") ? String(ifMatch.dropFirst().dropLast()) : ifMatch
-    guard let revision, wanted == "\(revision)" else {
+    guard wanted == "\(revision)" else {
       throw ControlError(
         .preconditionFailed,
-        "\(what) has changed since: it is at revision \(revision.map(String.init) ?? "none"), and If-Match names "
-          + "\(wanted). Read it again, and decide again")
+        "\(what) has changed since: it is at revision \(revision), and If-Match names \(wanted). Read it again, and decide "
+          + "again")
     }
   }
 

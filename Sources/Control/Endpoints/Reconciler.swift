@@ -379,7 +379,7 @@ extension RequestLimits {
     let rate = extensions.requestsPerSecond ?? 0
     self.init(
       requestsPerSecond: rate, burst: extensions.burst ?? rate, maxInFlight: extensions.maxRequestsInFlight ?? 0,
-      bytesPerSecond: extensions.bytesPerSecond ?? 0)
+      maxConnections: extensions.maxConnections ?? 0, bytesPerSecond: extensions.bytesPerSecond ?? 0)
   }
 }
 

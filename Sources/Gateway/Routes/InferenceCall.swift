@@ -24,6 +24,7 @@ struct InferenceCall: Sendable {
     let certificate = call.certificate
     if !certificate.isEmpty { pointer.pointee.certificate = try request.copy(certificate) }
     pointer.pointee.isPrivate = call.isPrivate
+    pointer.pointee.connection = call.watch?.connection ?? 0
     if let pin = call.header(.modelDeployment) { pointer.pointee.pin = try request.copy(pin) }
     if let key = call.header(.routingKey) { pointer.pointee.routingKey = try request.copy(key) }
     if let text = call.header(.timeout) {

@@ -43,13 +43,15 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     isHTTP1 = (try? context.pipeline.syncOperations.handler(type: HTTP1ToHTTPServerCodec.self)) != nil
-    if let name = identity(of: context.channel) { watch.identify(as: name) }
+    // A stream of HTTP/2 has its connection for a parent.
+    guard let connection = isHTTP1 ? context.channel : context.channel.parent else { return }
+    watch.begin(on: connection, certificate: identity(of: connection) ?? "")
     registry.add(watch, for: context.channel)
   }
 
-  /// Who the client is by its certificate. The handshake is over by now; a stream of HTTP/2 asks its connection.
-  private func identity(of channel: any Channel) -> String? {
-    guard let identifyPeer, let connection = isHTTP1 ? channel : channel.parent, connection.eventLoop.inEventLoop,
+  /// Who the client is by its certificate. The handshake is over by now.
+  private func identity(of connection: any Channel) -> String? {
+    guard let identifyPeer, connection.eventLoop.inEventLoop,
       let certificate = try? connection.pipeline.syncOperations.nioSSL_peerCertificate(),
       let bytes = try? certificate.toDERBytes(), let names = PeerCertificate(der: bytes)
     else { return nil }

@@ -8,6 +8,7 @@ final class ConnectionWatch: Sendable {
     var isGone = false
     var closesAfterResponse = false
     var onGone: (@Sendable () -> Void)?
+    var connection: UInt = 0
     var certificate = ""
   }
 
@@ -17,10 +18,18 @@ final class ConnectionWatch: Sendable {
   var hasEndedBody: Bool { state.withLock { $0.hasEndedBody } }
   var closesAfterResponse: Bool { state.withLock { $0.closesAfterResponse } }
 
+  /// The same for all streams of one connection, and for no other that is open.
+  var connection: UInt { state.withLock { $0.connection } }
+
   /// Who the client is by its certificate; empty: nobody knows.
   var certificate: String { state.withLock { $0.certificate } }
 
-  func identify(as name: String) { state.withLock { $0.certificate = name } }
+  func begin(on connection: any Channel, certificate: String) {
+    state.withLock { state in
+      state.connection = UInt(bitPattern: ObjectIdentifier(connection))
+      state.certificate = certificate
+    }
+  }
 
   func beginRequest() {
     state.withLock { state in

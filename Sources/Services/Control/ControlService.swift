@@ -10,8 +10,10 @@ internal import Wire
 enum ControlService {
   static let name = "apus.control.v1.ControlService"
 
-  /// - Parameter addresses: What addresses in the answers begin with.
-  static func add(to table: inout MethodTable, _ plane: ControlPlane, addresses: ControlAddresses) {
+  /// - Parameter addresses: What addresses in the answers begin with; asked for each.
+  static func add(
+    to table: inout MethodTable, _ plane: ControlPlane, addresses: @escaping @Sendable () -> ControlAddresses
+  ) {
     let methods: [(String, ControlRequest.Method)] = [
       ("Get", .get), ("Put", .put), ("Patch", .patch), ("Delete", .delete), ("Act", .post),
     ]
@@ -26,10 +28,13 @@ enum ControlService {
 package struct ControlAddresses: Sendable {
   package var control: String
   package var scoring: String
+  /// That of endpoints without public network access; nil: the same.
+  package var privateScoring: String?
 
-  package init(control: String, scoring: String) {
+  package init(control: String, scoring: String, privateScoring: String? = nil) {
     self.control = control
     self.scoring = scoring
+    self.privateScoring = privateScoring
   }
 }
 
@@ -37,9 +42,11 @@ package struct ControlAddresses: Sendable {
 private final class ControlMethod: UnaryMethod {
   private let method: ControlRequest.Method
   private let plane: ControlPlane
-  private let addresses: ControlAddresses
+  private let addresses: @Sendable () -> ControlAddresses
 
-  init(_ method: ControlRequest.Method, _ plane: ControlPlane, _ addresses: ControlAddresses) {
+  init(
+    _ method: ControlRequest.Method, _ plane: ControlPlane, _ addresses: @escaping @Sendable () -> ControlAddresses
+  ) {
     self.method = method
     self.plane = plane
     self.addresses = addresses
@@ -52,7 +59,7 @@ private final class ControlMethod: UnaryMethod {
     let credential = Credential(call.metadata("authorization"), certificate: call.certificate)
     Task { [method, plane, addresses] in
       do throws(GRPCStatus) {
-        let response = try await ControlMethod.respond(to: message, method, credential, plane, addresses)
+        let response = try await ControlMethod.respond(to: message, method, credential, plane, addresses())
         waiting.answer { $0.reply(response) }
       } catch {
         let status = error
@@ -74,11 +81,11 @@ private final class ControlMethod: UnaryMethod {
         ifMatch: request.ifMatch.isEmpty ? nil : request.ifMatch,
         ifNoneMatch: request.ifNoneMatch.isEmpty ? nil : request.ifNoneMatch,
         principal: try await credential.principal(on: plane), baseAddress: addresses.control,
-        scoringAddress: addresses.scoring)
+        scoringAddress: addresses.scoring, privateScoringAddress: addresses.privateScoring)
       let answer = try await plane.handle(asked)
       return ResourceResponse(
         status: Int32(answer.status), body: answer.body?.json() ?? "", etag: answer.etag ?? "",
-        operation: answer.operation ?? ""
+        operation: answer.operation ?? "", warnings: answer.warnings
       ).encoded()
     } catch let error as ControlError {
       throw GRPCStatus(error)
@@ -104,9 +111,9 @@ private final class ControlMethod: UnaryMethod {
 /// Sends the state of an operation whenever it changes, until it has ended.
 private final class WatchOperationMethod: StreamMethod {
   private let plane: ControlPlane
-  private let addresses: ControlAddresses
+  private let addresses: @Sendable () -> ControlAddresses
 
-  init(_ plane: ControlPlane, _ addresses: ControlAddresses) {
+  init(_ plane: ControlPlane, _ addresses: @escaping @Sendable () -> ControlAddresses) {
     self.plane = plane
     self.addresses = addresses
   }
@@ -120,11 +127,11 @@ private final class OperationWatch: StreamHandler {
 
   private let stream: ServerStream
   private let plane: ControlPlane
-  private let addresses: ControlAddresses
+  private let addresses: @Sendable () -> ControlAddresses
   private var task: Task<Void, Never>?
   private var isOver = false
 
-  init(_ stream: ServerStream, _ plane: ControlPlane, _ addresses: ControlAddresses) {
+  init(_ stream: ServerStream, _ plane: ControlPlane, _ addresses: @escaping @Sendable () -> ControlAddresses) {
     self.stream = stream
     self.plane = plane
     self.addresses = addresses
@@ -141,7 +148,7 @@ private final class OperationWatch: StreamHandler {
     let credential = Credential(stream.metadata("authorization"), certificate: stream.certificate)
     let watcher = Watcher(watch: self, loop: stream.eventLoop)
     task = Task { [plane, addresses] in
-      await watcher.run(plane, addresses, request.operation, credential, every: OperationWatch.interval)
+      await watcher.run(plane, addresses(), request.operation, credential, every: OperationWatch.interval)
     }
   }
 

@@ -6,6 +6,7 @@ internal import Inference
 extension UnaryCall {
   /// Notes who asks and for whom, and has the caller's own numbers sent back. Valid as long as the caller is there.
   func readFields(into request: RequestPointer) {
+    request.pointee.connection = connectionID
     let notable = notable
     if notable.isEmpty { return }
     let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -58,6 +59,7 @@ final class StreamFields {
   let pin: UnsafeRawBufferPointer
   let routingKey: UnsafeRawBufferPointer
   let isPrivate: Bool
+  let connection: UInt
 
   init(_ stream: ServerStream) {
     let notable = stream.notable
@@ -76,6 +78,7 @@ final class StreamFields {
     routingKey = copy(.routingKey, "apus-routing-key")
     certificate = copy(stream.certificate)
     isPrivate = stream.isPrivate
+    connection = stream.connectionID
     for (field, name): (NotableFields, StaticString) in [
       (.requestID, "x-request-id"), (.clientRequestID, "x-ms-client-request-id"),
     ] where notable.contains(field) {
@@ -95,6 +98,7 @@ final class StreamFields {
     request.pointee.credential = credential
     request.pointee.certificate = certificate
     request.pointee.isPrivate = isPrivate
+    request.pointee.connection = connection
     request.pointee.pin = pin
     request.pointee.routingKey = routingKey
   }

@@ -71,12 +71,15 @@ package struct ResourceResponse: CMessage, Hashable {
   package var etag: String
   /// The operation that goes on; empty: none.
   package var operation: String
+  /// What was taken and has no effect, in sentences.
+  package var warnings: [String]
 
-  package init(status: Int32, body: String = "", etag: String = "", operation: String = "") {
+  package init(status: Int32, body: String = "", etag: String = "", operation: String = "", warnings: [String] = []) {
     self.status = status
     self.body = body
     self.etag = etag
     self.operation = operation
+    self.warnings = warnings
   }
 
   static var initialize: (UnsafeMutablePointer<Apus__Control__V1__ResourceResponse>?) -> Void {
@@ -87,12 +90,15 @@ package struct ResourceResponse: CMessage, Hashable {
     body = string(c.body)
     etag = string(c.etag)
     operation = string(c.operation)
+    warnings = strings(c.warnings, c.n_warnings)
   }
   func fill(_ c: inout Apus__Control__V1__ResourceResponse, _ builder: MessageBuilder) {
     c.status = status
     c.body = builder.string(body)
     c.etag = builder.string(etag)
     c.operation = builder.string(operation)
+    c.n_warnings = warnings.count
+    c.warnings = builder.strings(warnings)
   }
 }
 

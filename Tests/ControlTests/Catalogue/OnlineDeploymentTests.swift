@@ -185,6 +185,29 @@ import Threads
     }
   }
 
+  @Test func `a change that is only looked at is refused as it would be, and leaves nothing behind`() async throws {
+    var options = CatalogueWorld.Options()
+    options.milliCores = 4000
+    try await withWorld(options) { world in
+      try await world.addChurn()
+      let (blue, green) = ("onlineEndpoints/churn/deployments/blue", "onlineEndpoints/churn/deployments/green")
+      let before = try await world.get(blue)
+      let look = ["validateOnly": "true"]
+      // No model: it may not be registered yet.
+      var wanted = CatalogueWorld.deployment(count: 2, ["environmentVariables": ["A": "b"]])
+      wanted.merge(["properties": ["model": .null]])
+      for (method, path) in [(ControlRequest.Method.put, green), (.patch, blue)] {
+        let looked = try await world.send(method, path, wanted, query: look)
+        #expect(looked.status == 200 && looked.operation == nil && looked.warnings.count == 1)
+      }
+      #expect(await world.refusal(.put, green, CatalogueWorld.deployment(count: 9), query: look)?.code == .outOfQuota)
+      #expect(await world.refusal(.put, blue, wanted, query: look, ifNoneMatch: "*")?.code == .alreadyExists)
+      #expect(await world.refusal(.put, green, wanted, query: ["validateOnly": "yes"])?.code == .badArgument)
+      #expect(try await world.get(blue) == before)
+      #expect(await world.refusal(.get, green)?.code == .notFound)
+    }
+  }
+
   @Test func `quota is checked when a deployment is made or grows, and the refusal says what is free`() async throws {
     var options = CatalogueWorld.Options()
     options.milliCores = 4000

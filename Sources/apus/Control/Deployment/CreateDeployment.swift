@@ -9,9 +9,10 @@ struct CreateDeployment: AsyncParsableCommand {
     commandName: "create", abstract: "Create a deployment.",
     discussion: """
       Waits until the deployment has shown itself ready. Fails if it is there already; with --exist-ok it is left as it \
-      is and printed, once nothing is under way with it, and the exit status is 1 unless its state is Succeeded. A model \
-      or environment that the file nests is uploaded and registered under a name made of its contents, so that the same \
-      contents are kept once.
+      is and printed, once nothing is under way with it, and the exit status is 1 unless its state is Succeeded; only \
+      --all-traffic moves traffic to it then, too. A model or environment that the file nests is uploaded and registered \
+      under a name made of its contents, so that the same contents are kept once; and only after the server has looked at \
+      the rest, so that nothing is sent for a deployment that there is no room for.
 
       EXAMPLES:
         apus deployment create -f blue.yml --all-traffic
@@ -68,13 +69,15 @@ struct CreateDeployment: AsyncParsableCommand {
           message: "deployment \(described.name) of \(described.endpointName) is there already; change it with update, or say --exist-ok")
       }
       let settled = try await operation.settled(present, at: path)
+      if allTraffic { try await giveAllTraffic(to: described, client) }
       return try output.show(
         ServedResource<OnlineDeployment>.shown(settled.body, names: names),
         columns: ServedResource<OnlineDeployment>.columns)
     }
     let assets = NestedAssets(client: client, isQuiet: output.onlyShowErrors)
-    let deployment = try await assets.registered(described)
-    let answer = try await operation.run(.put, path, body: deployment.rest(), headers: ["if-none-match": "*"])
+    let isNew = ["if-none-match": "*"]
+    let deployment = try await assets.registered(described, headers: isNew)
+    let answer = try await operation.run(.put, path, body: deployment.rest(), headers: isNew)
     if allTraffic { try await giveAllTraffic(to: deployment, client) }
     let shown = wait.noWait ? answer.body : try await client.send(.get, path).body
     if shown == .null { return }

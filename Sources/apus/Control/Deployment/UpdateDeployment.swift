@@ -42,7 +42,7 @@ struct UpdateDeployment: AsyncParsableCommand {
           throw UsageError("a deployment keeps its name and its endpoint: it is '\(name)' of '\(owner)'")
         }
         let assets = NestedAssets(client: client, isQuiet: output.onlyShowErrors)
-        let deployment = try await assets.registered(changed)
+        let deployment = try await assets.registered(changed, headers: present.unchangedSince)
         let operation = LongOperation(
           client: client, subject: "deployment \(name)", noWait: wait.noWait, isQuiet: output.onlyShowErrors)
         let answer = try await operation.run(.put, path, body: deployment.rest(), headers: present.unchangedSince)

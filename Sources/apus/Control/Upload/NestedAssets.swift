@@ -10,18 +10,20 @@ struct NestedAssets {
   let client: ControlClient
   let isQuiet: Bool
 
-  /// The deployment with references in place of everything local.
+  /// The deployment with references in place of everything local. What the server would refuse even so, it refuses before
+  /// anything is sent.
   ///
-  /// - Throws: Among others a `ControlError` with the server's own code for a deployment with a script, before anything is
-  ///   sent: it would be refused, but only after the upload of all that it needs.
-  func registered(_ described: OnlineDeployment) async throws -> OnlineDeployment {
-    if described.codeConfiguration != nil {
-      throw ControlError(
-        status: 501, code: "NotImplemented",
-        message: "code_configuration: scoring scripts are not run yet: leave it out for models that need none (ONNX files, "
-          + "Triton's layout, MLflow with the flavour onnx)")
-    }
+  /// - Parameter headers: Conditions of the change.
+  func registered(_ described: OnlineDeployment, headers: [String: String]) async throws -> OnlineDeployment {
     var deployment = described
+    if described.nestsAssets {
+      deployment.model = nil
+      deployment.environment = nil
+      _ = try await client.send(
+        .put, ResourcePath.deployment(described.name, of: described.endpointName), query: ["validateOnly": "true"],
+        body: deployment.rest(), headers: headers)
+      deployment = described
+    }
     switch described.model {
     case .anonymous(let model): deployment.model = try await reference(to: model)
     case .path(let path): deployment.model = try await reference(to: try NestedAssets.model(at: path))
@@ -106,5 +108,15 @@ struct NestedAssets {
   static func text(at path: String) throws(UsageError) -> String {
     guard let content = FileManager.default.contents(atPath: path) else { throw UsageError("can't read \(path)") }
     return String(decoding: content, as: UTF8.self)
+  }
+}
+
+extension OnlineDeployment {
+  /// Whether it has a model or an environment that no server knows yet.
+  fileprivate var nestsAssets: Bool {
+    switch (model, environment) {
+    case (.anonymous, _), (.path, _), (_, .anonymous), (_, .path): true
+    default: false
+    }
   }
 }
