@@ -78,6 +78,7 @@ let package = Package(
       name: "ONNXBackend", dependencies: ["Backends", "CONNXRuntime", "Inference", "Threads"],
       swiftSettings: trusted),
     .target(name: "Batching", dependencies: ["Inference"], swiftSettings: strict),
+    .target(name: "Simulation", dependencies: ["Arrivals", "Batching", "Inference"], swiftSettings: strict),
     .target(
       name: "Pools", dependencies: ["Backends", "Batching", "Inference", "Threads"],
       swiftSettings: trusted),
@@ -112,8 +113,8 @@ let package = Package(
     .target(
       name: "Control",
       dependencies: [
-        "Access", "Artifacts", "Backends", "Documents", "Inference", "Pools", "Resources", "Rollouts", "Routing",
-        "Scaling", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+        "Access", "Artifacts", "Backends", "Batching", "Documents", "Inference", "Pools", "Resources", "Rollouts", "Routing",
+        "Scaling", "Serving", "Simulation", "Stores", "Telemetry", "Threads", "Wire",
       ],
       swiftSettings: common),
 
@@ -151,8 +152,8 @@ let package = Package(
     .executableTarget(
       name: "apus",
       dependencies: [
-        "ApusClient", "ApusServer", "Artifacts", "Control", "Documents", "GRPC", "Gateway", "HTTP2", "Inference", "LoadTesting",
-        "ONNXBackend", "Pools", "Resources", "Scaling", "Stores", "Telemetry", "Threads", "Tokens", "Transport", "Yams",
+        "ApusClient", "ApusServer", "Arrivals", "Artifacts", "Batching", "Control", "Documents", "GRPC", "Gateway", "HTTP2",
+        "Inference", "LoadTesting", "ONNXBackend", "Pools", "Resources", "Scaling", "Simulation", "Stores", "Telemetry", "Threads", "Tokens", "Transport", "Yams",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -161,13 +162,14 @@ let package = Package(
       swiftSettings: common),
 
     // MARK: Library
+    .target(name: "Arrivals", swiftSettings: strict),
     .target(
       name: "ApusClient", dependencies: ["CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire"],
       swiftSettings: trusted),
     .target(
       name: "LoadTesting",
       dependencies: [
-        "CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire",
+        "Arrivals", "CLinux", "EventLoops", "GRPC", "GRPCClient", "HTTP2", "Inference", "Threads", "Transport", "Wire",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ],
       swiftSettings: trusted),
@@ -244,7 +246,7 @@ let package = Package(
       name: "ControlTests",
       dependencies: [
         "Access", "Artifacts", "Backends", "CatalogueTesting", "Control", "CrashSubject", "CrashTesting", "Documents", "Inference",
-        "Pools", "SQLiteStore", "Scaling", "ScriptedBackend", "Serving", "Stores", "Telemetry", "Threads", "Wire",
+        "Pools", "SQLiteStore", "Scaling", "ScriptedBackend", "Serving", "Simulation", "Stores", "Telemetry", "Threads", "Wire",
       ], swiftSettings: trusted),
     .testTarget(
       name: "apusTests",
@@ -252,7 +254,10 @@ let package = Package(
         "ApusClient", "ApusServer", "Control", "Documents", "HTTP2", "LoadTesting", "Telemetry", "Transport", "apus",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: common),
-    .testTarget(name: "LoadTestingTests", dependencies: ["Inference", "LoadTesting", "Wire"], swiftSettings: common),
+    .testTarget(
+      name: "LoadTestingTests", dependencies: ["Arrivals", "Inference", "LoadTesting", "Wire"], swiftSettings: common),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Arrivals", "Batching", "Inference", "Simulation"], swiftSettings: common),
     .testTarget(name: "FileTypeTests", dependencies: ["FileType"], swiftSettings: common),
     .testTarget(
       name: "GatewayTests",

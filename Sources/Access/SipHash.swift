@@ -58,7 +58,7 @@ struct SipTag: Equatable {
   }
 }
 
-private struct SipState {
+struct SipState {
   var v0: UInt64
   var v1: UInt64
   var v2: UInt64

@@ -28,8 +28,8 @@ internal final class GatewayAssembly: Sendable {
   ///   - makeDoor: Makes the front door of a lane, by its number.
   init(
     _ configuration: ServerConfiguration, board: ServingBoard, state: ServerState, models: ModelLifecycle,
-    catalogue: Catalogue?, addresses: Locked<ControlAddresses>, version: String, log: Log,
-    makeDoor: (Int) -> ServingDoor
+    catalogue: Catalogue?, sharedMemory: SharedMemoryRegions?, addresses: Locked<ControlAddresses>, version: String,
+    log: Log, makeDoor: (Int) -> ServingDoor
   ) throws {
     self.configuration = configuration
     controlAddresses = addresses
@@ -44,11 +44,14 @@ internal final class GatewayAssembly: Sendable {
     host.isLive = { !state.isStopping }
     host.isReady = { !state.isStopping && models.isServerReady }
     host.whileStarting = { state.whileStarting($0) }
+    host.sharedMemory = sharedMemory
     var routes = GatewayRoutes()
     routes.addModels(host)
     routes.addOpenInference(host)
     routes.addScoring(host)
     routes.addRepository(GatewayAssembly.repository(models))
+    routes.addSharedMemory(host)
+    routes.addLogSettings(state.logSettings)
     if let catalogue {
       let scoringPorts = scoringPorts
       ControlRoutes(

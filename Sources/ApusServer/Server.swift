@@ -27,6 +27,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   private let hosts: [LoopHost]
   private let catalogue: Catalogue?
   private let gateway: GatewayAssembly
+  private let tuning: BatchTuningDriver?
   private let lookingAfter = Locked<Task<Void, Never>?>(nil)
   private var observer: Int?
   private let polling = Locked<Task<Void, Never>?>(nil)
@@ -55,7 +56,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     let loader = DeploymentLoader(
       backends: [ONNXBackend(options: onnx)], poolLimits: configuration.pools,
       defaultMaxBatchSize: configuration.defaultMaxBatchSize, warmsUp: configuration.warmsUp,
-      log: output.log("apus.models"))
+      hasResponseCache: configuration.responseCacheBytes > 0, log: output.log("apus.models"))
     let board = ServingBoard()
     let composer = SnapshotComposer(board: board)
     var options = ControlOptions(repositories: configuration.modelRepositories)
@@ -66,17 +67,22 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     options.maxParallelLoads = configuration.modelLoadThreads
     let models = ModelLifecycle(options: options, loader: loader, composer: composer, log: output.log("apus.models"))
     self.models = models
-    let state = ServerState(models: models, version: version)
+    let logSettings = LogSettings(of: output, allowsChanges: options.allowsModelControl, log: output.log("apus.server"))
+    let state = ServerState(models: models, version: version, logSettings: logSettings)
     self.state = state
     let catalogue = try await Catalogue.open(configuration, composer: composer, loader: loader, output: output)
     self.catalogue = catalogue
 
+    tuning = configuration.tunesBatches ? BatchTuningDriver(board: board, log: output.log("apus.batching")) : nil
     let admission = Admission(limit: configuration.maxRequestsInFlight)
     let seed = HashSeed.random()
+    let cache = configuration.responseCacheBytes > 0 ? ResponseCache(limitBytes: configuration.responseCacheBytes) : nil
+    let sharedMemory = configuration.allowsSharedMemory ? SharedMemoryRegions(configuration) : nil
     let makeDoor = { (shard: Int) in
       ServingDoor(
-        board: board, admission: admission, mirror: catalogue?.mirror,
-        credentials: catalogue.map { _ in DoorCredentials(cache: CredentialCache(seed: seed)) }, shard: shard)
+        board: board, admission: admission, mirror: catalogue?.mirror, cache: cache,
+        credentials: catalogue.map { _ in DoorCredentials(cache: CredentialCache(seed: seed)) },
+        sharedMemory: sharedMemory, shard: shard)
     }
     let loopCount = configuration.eventLoops > 0 ? configuration.eventLoops : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     var network = GRPCServer.Configuration(addresses: configuration.listenAddresses, loopCount: loopCount)
@@ -103,8 +109,8 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     }
     self.hosts = hosts
     gateway = try GatewayAssembly(
-      configuration, board: board, state: state, models: models, catalogue: catalogue, addresses: addresses,
-      version: version, log: output.log("apus.gateway")
+      configuration, board: board, state: state, models: models, catalogue: catalogue, sharedMemory: sharedMemory,
+      addresses: addresses, version: version, log: output.log("apus.gateway")
     ) { lane in makeDoor(loopCount + lane) }
   }
 
@@ -117,6 +123,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     }
     try grpc.start()
     try catalogue?.mirror.start()
+    try tuning?.start()
     for (text, addresses) in [
       ("listening", grpc.addresses), ("listening in private", grpc.privateAddresses),
       ("listening for control", grpc.controlAddresses),
@@ -159,6 +166,7 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
     let draining = Task { [gateway, grace = configuration.drainGrace] in await gateway.drain(grace: grace) }
     grpc.drain(grace: configuration.drainGrace)
     await draining.value
+    tuning?.stop()
     await models.drainAll()
     await catalogue?.reconciler.drainAll()
     if let observer { models.stopObserving(observer) }
@@ -171,6 +179,15 @@ package final class Server: @unchecked Sendable {  // set up by one thread befor
   private func stopTasks() {
     polling.withLock { $0 }?.cancel()
     lookingAfter.withLock { $0 }?.cancel()
+  }
+}
+
+extension SharedMemoryRegions {
+  /// Copies of inputs are bounded like the messages that would have brought them.
+  fileprivate convenience init(_ configuration: ServerConfiguration) {
+    var limits = Limits()
+    limits.maxCopiedBytes = configuration.limits.memoryBytes
+    self.init(limits: limits, isForPrivateCallers: configuration.dataDirectory != nil)
   }
 }
 

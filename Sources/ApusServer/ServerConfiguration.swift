@@ -29,8 +29,12 @@ package struct ServerConfiguration: Sendable {
   package var defaultMaxBatchSize = 8
   /// Whether every instance runs one row of zeros before its version serves.
   package var warmsUp = true
+  /// Whether the server sets when batches leave, for models whose configuration leaves it to it.
+  package var tunesBatches = true
   /// Requests that all pools together may have in hand.
   package var maxRequestsInFlight = 100_000
+  /// What answers may take that are kept for identical requests, of models that ask for it; 0: none are kept.
+  package var responseCacheBytes = 0
 
   /// Where endpoints are kept; nil: only the models of repositories are served.
   package var dataDirectory: String?
@@ -46,6 +50,9 @@ package struct ServerConfiguration: Sendable {
   package var privateAddresses: [SocketAddress] = []
   /// Where gRPC serves the control plane too.
   package var grpcControlAddresses: [SocketAddress] = []
+  /// Whether tensors may lie in shared memory that clients register; where endpoints are kept, those only that come by a
+  /// private address.
+  package var allowsSharedMemory = false
   /// What scoring addresses begin with; nil: what the caller of the control plane has reached.
   package var scoringAddress: String?
   package var gateway = GatewayLimits()

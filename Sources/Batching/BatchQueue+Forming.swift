@@ -99,7 +99,7 @@ extension BatchQueue {
       charge = entries[Int(current)].rows
       let next = rows + charge
       if rows > 0, next > largest, best.requests == 0 { best = Prefix(requests: requests, cause: .full) }
-      guard next <= policy.maxBatchRows else {
+      guard next <= policy.joinedRows || requests == 0 else {
         isFull = true
         break
       }
@@ -109,7 +109,7 @@ extension BatchQueue {
       if policy.preferredRows.contains(rows) {
         best = Prefix(requests: requests, cause: rows == largest ? .full : .preferred)
       }
-      if !policy.joinsRequests || rows == policy.maxBatchRows || requests == policy.maxBatchRequests {
+      if !policy.joinsRequests || rows >= policy.joinedRows || requests == policy.maxBatchRequests {
         isFull = true
         break
       }
@@ -182,7 +182,7 @@ extension BatchQueue {
       return true
     }
     guard entries[Int(slot)].timeout.nanoseconds <= now.nanoseconds else { return false }
-    switch policy.timeoutAction {
+    switch policy.timeoutAction(ofLevel: entries[Int(slot)].level) {
     case .reject: drop(slot, .timeout, into: &batch)
     case .delay: delay(slot)
     }
@@ -223,7 +223,7 @@ extension BatchQueue {
     return next
   }
 
-  private mutating func removeTimedOut(at now: Instant, into batch: inout FormedBatch) {
+  mutating func removeTimedOut(at now: Instant, into batch: inout FormedBatch) {
     while let earliest = timeouts.earliest {
       let slot = earliest.slot
       let isCurrent = entries[Int(slot)].generation == earliest.generation
@@ -232,7 +232,7 @@ extension BatchQueue {
       guard isCurrent else { continue }
       let line = entries[Int(slot)].line
       _ = retireIfTimedOut(slot, at: now, into: &batch)
-      refreshReadiness(of: line)
+      if waitsForCompany { refreshReadiness(of: line) }
       removeLineIfEmpty(line)
     }
   }

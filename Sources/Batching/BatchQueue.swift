@@ -26,7 +26,8 @@ package import Inference
 /// nobody waiting makes the queue plain again.
 ///
 /// **Full.** A newcomer takes the place of the last in the order where that has a lower priority, or belongs to a caller
-/// that has more than twice as many waiting; else it is refused.
+/// that has more than twice as many waiting; else it is refused. Where priorities have limits of their own, a newcomer whose
+/// priority is full takes only the place of one of the same priority, by the second rule.
 ///
 /// Requests are tokens. Those cancelled or past their time are found where a batch forms (or, while an instance waits
 /// for company, when the time comes) and given out as removals. There is no clock and no lock inside. A request costs
@@ -36,8 +37,10 @@ package struct BatchQueue: Sendable {
   /// The deadline of a request that has none, from its arrival on, as far as the order goes; and of one with a later one.
   package static let patience = Duration.seconds(10)
 
-  package let policy: BatchPolicy
+  package internal(set) var policy: BatchPolicy
   package private(set) var count = 0
+  /// How many of each level wait, where levels have policies of their own; else empty.
+  private var levelCounts: [Int]
 
   var entries: [Entry] = []
   var lines: [Line] = []
@@ -82,6 +85,7 @@ package struct BatchQueue: Sendable {
     /// Its place in its flow: the instant at which it stops waiting, as far as the order goes.
     var key: UInt64
     var isDelayed = false
+    var level: UInt8 = 0
     /// Grows whenever the slot is vacated.
     var generation: UInt32 = 0
   }
@@ -120,16 +124,27 @@ package struct BatchQueue: Sendable {
     precondition(
       policy.maxBatchRows >= 1 && !policy.preferredRows.isEmpty, "A batch holds at least one row. This is a bug.")
     self.policy = policy
+    levelCounts = Array(repeating: 0, count: policy.levels.count)
     flows = Flows(levelCount: policy.priorityLevels)
   }
 
   var largestPreferred: Int { policy.preferredRows[policy.preferredRows.count - 1] }
   var waitsForCompany: Bool { policy.maxQueueDelayNanoseconds > 0 }
+  /// Whether each that waits has its instant in `timeouts`: for an instance that waits for company, and for `sweepTimeouts`.
+  var keepsTimeouts: Bool { waitsForCompany || !levelCounts.isEmpty }
 
   /// Whether some batch could leave without waiting for its delay. Changes nothing: to be lent the queue for a look, the
   /// compiler would copy all of it.
   package var hasReadyBatch: Bool {
     mutating get { count > 0 && (!waitsForCompany || !ready.isEmpty || live.isEmpty) }
+  }
+
+  /// How many of a level wait, if those are all that may; nil: there is room, or the level has no limit of its own. Changes
+  /// nothing: see `hasReadyBatch`.
+  package mutating func countIfFull(level: UInt8) -> Int? {
+    guard !levelCounts.isEmpty else { return nil }
+    let count = levelCounts[Int(level)]
+    return count >= policy.levels[Int(level)].maxQueuedRequests ? count : nil
   }
 
   /// Adds a request at its place in the order.
@@ -149,19 +164,21 @@ package struct BatchQueue: Sendable {
     priority: UInt8 = 0, caller: UInt64 = 0, limit: Int = .max
   ) -> Admission {
     precondition(rows >= 1 && rows <= policy.maxBatchRows, "\(rows) rows fit in no batch. This is a bug.")
-    let flow = flows.flow(Flows.Key(level: policy.level(of: priority), caller: caller))
+    let level = policy.level(of: priority)
+    let flow = flows.flow(Flows.Key(level: level, caller: caller))
     var admission = Admission.queued
-    if count >= min(limit, policy.maxQueuedRequests) {
+    let isLevelFull = countIfFull(level: level) != nil
+    if isLevelFull || count >= min(limit, policy.maxQueuedRequests) {
       if isPlain, flow == plainFlow || live.isEmpty { return .full }
       makeOrdered()
-      guard let displaced = makeRoom(for: flow) else { return .full }
+      guard let displaced = makeRoom(for: flow, sameLevel: isLevelFull) else { return .full }
       admission = .displaced(displaced)
     }
     let line = line(for: shapeKey)
     let key = key(at: now, deadline, flow)
     let slot = vacantSlot()
     entries[Int(slot)] = Entry(
-      token: token, rows: rows, enqueued: now, timeout: timeout, deadline: deadline, line: line, key: key,
+      token: token, rows: rows, enqueued: now, timeout: timeout, deadline: deadline, line: line, key: key, level: level,
       generation: entries[Int(slot)].generation)
     byAge.append(slot, to: &live)
     var isLast = true
@@ -172,6 +189,10 @@ package struct BatchQueue: Sendable {
     if waitsForCompany {
       noteArrival(in: line, isLast: isLast)
       schedule(slot, at: min(timeout, deadline))
+    }
+    if !levelCounts.isEmpty {
+      levelCounts[Int(level)] += 1
+      if !waitsForCompany { schedule(slot, at: min(timeout, deadline)) }
     }
     return admission
   }
@@ -228,8 +249,8 @@ package struct BatchQueue: Sendable {
     }
   }
 
-  private mutating func makeRoom(for flow: Int32) -> UInt? {
-    guard let longest = flows.flowToCut(for: flow) else { return nil }
+  private mutating func makeRoom(for flow: Int32, sameLevel: Bool) -> UInt? {
+    guard let longest = sameLevel ? flows.flowToCut(besides: flow) : flows.flowToCut(for: flow) else { return nil }
     let entry = remove(flows[longest].live.last)
     if waitsForCompany { refreshReadiness(of: entry.line) }
     removeLineIfEmpty(entry.line)
@@ -328,6 +349,7 @@ package struct BatchQueue: Sendable {
     entries[Int(slot)].generation &+= 1
     freeEntries.append(slot)
     count -= 1
+    if !levelCounts.isEmpty { levelCounts[Int(entry.level)] -= 1 }
     return entry
   }
 
@@ -354,7 +376,7 @@ package struct BatchQueue: Sendable {
     entries[Int(slot)].timeout = .never
     byAge.append(slot, to: &delayed)
     byLine.append(slot, to: &lines[Int(entry.line)].delayed)
-    if waitsForCompany { schedule(slot, at: entry.deadline) }
+    if keepsTimeouts { schedule(slot, at: entry.deadline) }
   }
 
   private mutating func unlink(_ slot: Int32, _ entry: Entry) {
@@ -394,6 +416,17 @@ package struct BatchQueue: Sendable {
   }
 
   // MARK: - Timeouts
+
+  /// Takes out who has waited too long, though no instance has time to look: for a queue whose levels have policies of their
+  /// own, in which some may wait longer than others that came after them.
+  ///
+  /// - Parameter batch: Its `removed` is emptied, then filled.
+  /// - Returns: When to look again.
+  package mutating func sweepTimeouts(at now: Instant, into batch: inout FormedBatch) -> Instant {
+    batch.clear()
+    removeTimedOut(at: now, into: &batch)
+    return timeouts.earliest?.instant ?? .never
+  }
 
   private mutating func schedule(_ slot: Int32, at instant: Instant) {
     guard instant != .never else { return }

@@ -150,4 +150,17 @@ struct Flows: Sendable {
     if other.key.level > own.key.level { return longest }
     return other.key.level == own.key.level && other.count > 2 * (own.count + 1) ? longest : nil
   }
+
+  /// The same where the newcomer's own priority is full: the longest flow of that priority, if it holds more than twice as
+  /// many as the newcomer would.
+  func flowToCut(besides newcomer: Int32) -> Int32? {
+    let own = flows[Int(newcomer)]
+    var longest: Int32?
+    var most = 2 * (own.count + 1)
+    for flow in active where flows[Int(flow)].key.level == own.key.level && flows[Int(flow)].count > most {
+      longest = flow
+      most = flows[Int(flow)].count
+    }
+    return longest
+  }
 }

@@ -19,6 +19,8 @@ package struct InferenceRequest: ~Copyable {
   /// Empty: all outputs, in the model's order.
   package var requestedOutputs = UnsafeMutableBufferPointer<RequestedOutput>(start: nil, count: 0)
   package var parameters = UnsafeMutableBufferPointer<RequestParameter>(start: nil, count: 0)
+  /// Those of the tensors above that lie in shared memory; nil: none does.
+  package var sharedTensors: UnsafeMutablePointer<SharedTensor>?
 
   // Who asks, and how urgently. The bytes are read at the door only.
   /// Value of the `authorization` header; empty: none.
@@ -76,6 +78,8 @@ package struct InferenceRequest: ~Copyable {
   package var servedBy: Unmanaged<AnyObject>?
   /// Set by the front door where the answer is compared with another deployment's. Retained; the door releases it.
   package var mirroredBy: Unmanaged<AnyObject>?
+  /// Set by the front door where identical requests may wait for this one's answer. The door's own.
+  package var flight: UnsafeMutableRawPointer?
 
   // Where it lives and goes back to.
   package let arena: UnsafeMutablePointer<Arena>

@@ -23,6 +23,10 @@ package struct ModelConfiguration: Sendable, Hashable {
   package var executionAccelerators: [ExecutionAccelerator] = []
   /// Backend settings, such as `intra_op_thread_count`.
   package var parameters: [String: String] = [:]
+  /// Whether answers may come from the server's response cache, if it has one.
+  package var usesResponseCache = false
+  /// What each instance runs before it serves, in this order. Empty: one row of zeros, if the server warms up at all.
+  package var warmUpSamples: [WarmUpSample] = []
 
   package init(name: String) { self.name = name }
 }
@@ -67,6 +71,8 @@ package struct DynamicBatching: Sendable, Hashable {
   package var priorityLevels = 0
   /// The priority of a request that names none.
   package var defaultPriorityLevel = 0
+  /// The policies of single priorities, by level; the other levels have `queuePolicy`.
+  package var priorityQueuePolicies: [Int: QueuePolicy] = [:]
   package init() {}
 }
 

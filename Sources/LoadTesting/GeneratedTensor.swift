@@ -1,3 +1,4 @@
+package import Arrivals
 package import Inference
 
 /// Elements that nobody recorded: zeros, or random ones that a seed decides.

@@ -1,3 +1,4 @@
+internal import Arrivals
 internal import EventLoops
 internal import GRPC
 internal import GRPCClient

@@ -1,3 +1,4 @@
+package import Arrivals
 internal import EventLoops
 internal import GRPCClient
 internal import HTTP2

@@ -1,3 +1,5 @@
+package import Arrivals
+
 /// One stretch of a run at one load.
 package enum LoadStep: Hashable, Sendable {
   /// Closed loop: so many calls in flight all the time, each followed by the next.
@@ -15,6 +17,8 @@ package enum LoadStep: Hashable, Sendable {
     case .concurrency(let count): "\(count) in flight"
     case .rate(let rate, .constant): "\(Self.text(rate))/s, evenly spaced"
     case .rate(let rate, .poisson): "\(Self.text(rate))/s, Poisson"
+    case .rate(let rate, .bursts): "\(Self.text(rate))/s, in bursts"
+    case .rate(let rate, .diurnal): "\(Self.text(rate))/s, up and down"
     case .trace: "recorded arrivals"
     }
   }

@@ -1,3 +1,5 @@
+package import Arrivals
+
 /// Decides when a thread starts calls. Holds no clock: nanoseconds of one clock are passed in.
 ///
 /// In an open loop a call's latency counts from the instant at which it was due, whatever kept it from being sent then: a

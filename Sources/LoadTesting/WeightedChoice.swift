@@ -1,3 +1,5 @@
+package import Arrivals
+
 /// Draws indices in proportion to weights, in constant time.
 ///
 /// Source: Walker's alias method with Vose's set-up ("A linear algorithm for generating random numbers with a given

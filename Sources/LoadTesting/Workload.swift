@@ -1,3 +1,4 @@
+internal import Arrivals
 internal import Inference
 
 /// What a load test sends: messages, encoded once, each with the answer that it should get.

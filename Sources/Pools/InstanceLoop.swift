@@ -54,17 +54,6 @@ final class InstanceLoop {
 
   deinit { requests.deallocate() }
 
-  /// Runs one row of zeros, so that the first request finds memory and kernels in place.
-  func warmUp() {
-    runner.gatherZeros()
-    do {
-      try runner.run(instance, wanted: .max)
-      runner.releaseOutputs()
-    } catch {
-      pool.log("model '\(pool.name)' version \(pool.version), instance \(index): warm-up failed: \(error.message)")
-    }
-  }
-
   func run() {
     while takeBatch() {
       answerRemoved()

@@ -29,6 +29,7 @@ extension ModelPool {
     withUnsafeMutablePointer(to: &request) { post($0, count: 1, into: &mailboxes) }
   }
 
+  /// Lets requests go that are complete, each in its turn: the one way by which an answer leaves the pool.
   func post(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, into mailboxes: inout MailboxSet) {
     if let replyOrder {
       replyOrder.finish(requests, count: count, into: &mailboxes)

@@ -109,7 +109,15 @@ extension ModelPool {
     }
     let condition = lock.withLock { state.pointee.vacantCondition() }
     let loop = InstanceLoop(pool: self, index: number, instance: instance, condition: condition)
-    if warmsUp { loop.warmUp() }
+    do throws(InferenceError) {
+      try loop.warmUp()
+    } catch {
+      lock.lock()
+      state.pointee.freeConditions.append(condition)
+      note(error, number, launch)
+      lock.unlock()
+      return false
+    }
     lock.lock()
     state.pointee.instances.append(.passUnretained(loop))
     let now = clock.now()

@@ -6,7 +6,8 @@ internal import Threads
 extension ModelPool {
   /// Makes the instances, each on its own thread, and begins to serve. Blocks until all are made (and warm).
   ///
-  /// - Throws: What the first instance to fail threw; the others are gone by then and the pool cannot be started again.
+  /// - Throws: What the first instance to fail threw, be it at warming up; the others are gone by then and the pool cannot be
+  ///   started again.
   package func start() throws(InferenceError) {
     let launch = lock.withLock {
       precondition(state.pointee.phase == .made, "A pool is started once. This is a bug.")
@@ -125,8 +126,12 @@ extension ModelPool {
 
   /// Takes out of the queue what has waited too long, though no instance has time to look. With the lock held.
   private func sweep(into overdue: inout FormedBatch) -> Instant {
-    let next = state.pointee.queue.removeOverdue(
-      at: clock.now(), looksAtAll: state.pointee.isSuspended, isCancelled: isCancelled, into: &overdue)
+    let now = clock.now()
+    let isSuspended = state.pointee.isSuspended
+    let next =
+      policy.levels.isEmpty || isSuspended
+      ? state.pointee.queue.removeOverdue(at: now, looksAtAll: isSuspended, isCancelled: isCancelled, into: &overdue)
+      : state.pointee.queue.sweepTimeouts(at: now, into: &overdue)
     running.add(overdue.removed.count, ordering: .relaxed)
     return next
   }

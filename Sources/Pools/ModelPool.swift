@@ -45,6 +45,7 @@ package final class ModelPool: @unchecked Sendable {
   let clock: PoolClock
   let log: @Sendable (String) -> Void
   let warmsUp: Bool
+  let warmUpBatches: [WarmUpBatch]
   /// Whether the watcher looks for requests that waited too long, even while no instance has time to.
   let sweepsQueue: Bool
   let statisticsRecorder = StatisticsRecorder()
@@ -71,13 +72,14 @@ package final class ModelPool: @unchecked Sendable {
   /// - Parameters:
   ///   - name: The endpoint, for thread names and messages.
   ///   - version: What `answeredVersion` says.
-  ///   - warmsUp: Whether each instance runs one row of zeros before it serves.
+  ///   - warmsUp: Whether each instance runs one row of zeros before it serves, where there are no `warmUpBatches`.
+  ///   - warmUpBatches: What each instance runs before it serves; one that fails at it is not made.
   ///   - reload: Loads the model anew after `suspend()`; blocks, on a thread of its own. Nil: the pool is never suspended.
   ///   - log: Told what goes wrong without failing anything: one line, for operators.
   package init(
     name: String, version: String, configuration: ModelConfiguration, model: any LoadedModel,
     limits: PoolLimits = PoolLimits(), clock: PoolClock = .system, warmsUp: Bool = false,
-    reload: (@Sendable () throws(InferenceError) -> any LoadedModel)? = nil,
+    warmUpBatches: [WarmUpBatch] = [], reload: (@Sendable () throws(InferenceError) -> any LoadedModel)? = nil,
     log: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.name = name
@@ -88,8 +90,8 @@ package final class ModelPool: @unchecked Sendable {
     self.limits = limits
     self.clock = clock
     self.warmsUp = warmsUp
+    self.warmUpBatches = warmUpBatches
     self.log = log
-    sweepsQueue = limits.maxQueueWait != nil
     signature = model.signature
     inlineLimitNanoseconds = limits.inlineRunLimit.wholeNanoseconds
     runsInline = model.runsOnAnyThread && inlineLimitNanoseconds > 0
@@ -99,6 +101,7 @@ package final class ModelPool: @unchecked Sendable {
       maxBatchSize: maxBatchSize, dynamicBatching: configuration.dynamicBatching,
       queueLimit: limits.maxQueuedRequests, maxBatchRequests: limits.requestsPerInstance,
       maxQueueWait: limits.maxQueueWait)
+    sweepsQueue = limits.maxQueueWait != nil || !policy.levels.isEmpty
     instanceCount = ModelPool.instanceCount(of: configuration, for: model)
     maxInstances = max(instanceCount, min(limits.maxInstances, ModelPool.instanceLimit))
     replyOrder = configuration.dynamicBatching?.preserveOrdering == true ? ReplyOrder() : nil
@@ -136,8 +139,9 @@ package final class ModelPool: @unchecked Sendable {
   /// Unless the result is `.accepted`, the request is the caller's still. If it is, the pool holds the request until it
   /// posts it to its mailbox; until then the caller may only raise `cancelled`.
   package func submit(_ request: RequestPointer, now: Instant) -> SubmitResult {
-    let timeout = policy.timeout(enteringAt: now, requested: requestedTimeout(request))
     let priority = requestedPriority(request)
+    let timeout = policy.timeout(
+      enteringAt: now, requested: requestedTimeout(request, priority), priority: priority)
     lock.lock()
     guard state.pointee.phase == .serving else {
       lock.unlock()
@@ -149,13 +153,15 @@ package final class ModelPool: @unchecked Sendable {
       lock.unlock()
       return .refused(noInstance)
     }
+    if let held = replyOrder?.heldCount, held >= heldLimit { return refuse(request, heldRefusal(held), at: now) }
+    let fullLevel = fullLevel(of: priority)
     request.pointee.enqueued = now
     request.pointee.ticket = state.pointee.nextTicket
     let admission = state.pointee.queue.append(
       UInt(bitPattern: request), rows: request.pointee.rows, shapeKey: request.pointee.shapeKey, at: now,
       timeout: timeout, deadline: request.pointee.deadline, priority: priority,
       caller: request.pointee.caller, limit: room)
-    if admission == .full { return refuse(request, at: now) }
+    if admission == .full { return refuse(request, refusal(fullLevel), at: now) }
     state.pointee.nextTicket &+= 1
     state.pointee.lastUsed = now
     if sweepsQueue { watchNoLaterThan(timeout) }
@@ -165,7 +171,7 @@ package final class ModelPool: @unchecked Sendable {
       needsWake = true
     }
     if case .displaced(let token) = admission {
-      displace(RequestPointer(bitPattern: token)!, at: now)
+      displace(RequestPointer(bitPattern: token)!, refusal(fullLevel), at: now)
     } else {
       lock.unlock()
     }
@@ -193,8 +199,8 @@ package final class ModelPool: @unchecked Sendable {
   }
 
   /// The `timeout` parameter in microseconds, where the policy lets a request have one.
-  private func requestedTimeout(_ request: RequestPointer) -> UInt64? {
-    policy.allowsTimeoutOverride ? ModelPool.number("timeout", of: request) : nil
+  private func requestedTimeout(_ request: RequestPointer, _ priority: UInt8) -> UInt64? {
+    policy.allowsTimeoutOverride(of: priority) ? ModelPool.number("timeout", of: request) : nil
   }
 
   /// The `priority` parameter, where the model has priorities and the door gave none.
@@ -215,32 +221,68 @@ package final class ModelPool: @unchecked Sendable {
     return nil
   }
 
+  /// Why there is no room, and in how many nanoseconds there should be.
+  private typealias Refusal = (error: InferenceError, delay: UInt64)
+
+  /// A level that takes no more, though the queue as a whole might.
+  private typealias FullLevel = (level: UInt8, count: Int)
+
   /// Refuses a request for which there is no room. With the lock held, which it gives up.
-  private func refuse(_ request: RequestPointer, at now: Instant) -> SubmitResult {
-    let (error, delay) = refusal
+  private func refuse(_ request: RequestPointer, _ refusal: Refusal, at now: Instant) -> SubmitResult {
     lock.unlock()
-    request.pointee.retryAfterNanoseconds = delay
+    request.pointee.retryAfterNanoseconds = refusal.delay
     statisticsRecorder.addFailures(
       DurationCount(count: 1, nanoseconds: now.nanoseconds(since: request.pointee.arrival)), .rejected)
-    return .refused(error)
+    return .refused(refusal.error)
   }
 
   /// Answers a request that had to make room for another. With the lock held, which it gives up.
-  private func displace(_ request: RequestPointer, at now: Instant) {
-    var (error, delay) = refusal
+  private func displace(_ request: RequestPointer, _ refusal: Refusal, at now: Instant) {
     lock.unlock()
+    var error = refusal.error
     error.message += "; another came first by its priority or its caller's share"
-    request.pointee.retryAfterNanoseconds = delay
+    request.pointee.retryAfterNanoseconds = refusal.delay
     var mailboxes = MailboxSet()
     fail(request, error, .rejected, at: now, into: &mailboxes)
     mailboxes.wakeAll()
   }
 
-  /// Why there is no room, and in how many nanoseconds there should be. With the lock held.
-  private var refusal: (error: InferenceError, delay: UInt64) {
+  /// The level of this priority, if it has a limit of its own and is full. With the lock held.
+  private func fullLevel(of priority: UInt8) -> FullLevel? {
+    guard !policy.levels.isEmpty else { return nil }
+    let level = policy.level(of: priority)
+    guard let count = state.pointee.queue.countIfFull(level: level) else { return nil }
+    return (level, count)
+  }
+
+  /// Most answers that wait for an earlier one before `submit` refuses. With the lock held.
+  private var heldLimit: Int { min(limits.maxQueuedRequests, state.pointee.maxInFlight) }
+
+  /// Too many answers wait for one that should leave before them. With the lock held.
+  private func heldRefusal(_ held: Int) -> Refusal {
+    (
+      InferenceError(
+        limits.queueFullCode,
+        "Exceeds maximum queue size: \(held) answers wait for an earlier one to leave; the limit is \(heldLimit)"),
+      retryDelay(waiting: state.pointee.queue.count, instances: state.pointee.wanted)
+    )
+  }
+
+  /// With the lock held.
+  ///
+  /// - Parameter fullLevel: The newcomer's, as it was before; nil: there was room in it.
+  private func refusal(_ fullLevel: FullLevel?) -> Refusal {
     let waiting = state.pointee.queue.count
     let (limit, instances) = (state.pointee.maxInFlight, state.pointee.wanted)
     let delay = retryDelay(waiting: waiting, instances: instances)
+    if let (level, count) = fullLevel {
+      return (
+        InferenceError(
+          limits.queueFullCode,
+          "Exceeds maximum queue size of priority \(level + 1): \(count) requests are waiting; "
+            + "the limit is \(policy.levels[Int(level)].maxQueuedRequests)"), delay
+      )
+    }
     guard waiting < policy.maxQueuedRequests else {
       return (
         InferenceError(
@@ -282,6 +324,7 @@ package final class ModelPool: @unchecked Sendable {
         utilisation: state.pointee.utilisation.average)
     }
     load.runningRequests = running.load(ordering: .relaxed)
+    load.heldAnswers = replyOrder?.heldCount ?? 0
     return load
   }
 

@@ -3,6 +3,8 @@ package struct PoolLoad: Hashable, Sendable {
   package var queuedRequests = 0
   /// Taken by an instance and not yet answered.
   package var runningRequests = 0
+  /// Answered, but held back until an earlier answer leaves.
+  package var heldAnswers = 0
   package var instances = Instances()
   /// Busy instances and the batches that wait, for each instance in rotation: 1 is just enough work for all. As sampled
   /// on average since `takeUtilisation()`. Source: the formula of Azure ML's front end, where a batch is one request.

@@ -23,13 +23,15 @@ package struct BatchSizeStatistics: Hashable, Sendable {
   package var computeInput = DurationCount()
   package var computeInfer = DurationCount()
   package var computeOutput = DurationCount()
+
+  package init(batchSize: Int = 0) { self.batchSize = batchSize }
 }
 
 /// What a pool has done since it was made, with Triton's meaning of every counter.
 ///
-/// A request is in `success` or in `fail`, never in both. `queue` and the `compute` counters count successful
-/// requests, each charged with the whole time of the batch it was in. Executions are those that succeeded: a batch
-/// that failed and was run again one request at a time counts as the runs that came of it.
+/// A request is in `success` or in `fail`, never in both. `queue` counts successful requests, and the `compute` counters
+/// those of them that ran, each charged with the whole time of the batch it was in. Executions are those that succeeded: a
+/// batch that failed and was run again one request at a time counts as the runs that came of it.
 package struct PoolStatistics: Hashable, Sendable {
   /// Rows of successful requests.
   package var inferenceCount: UInt64 = 0
@@ -45,6 +47,10 @@ package struct PoolStatistics: Hashable, Sendable {
   package var computeInput = DurationCount()
   package var computeInfer = DurationCount()
   package var computeOutput = DurationCount()
+  /// Requests that the response cache answered, and the time of their look-ups. They are in `success` and `queue` too.
+  package var cacheHit = DurationCount()
+  /// Look-ups that found nothing, and what they and keeping the answers took.
+  package var cacheMiss = DurationCount()
   /// One for each batch size seen, ascending.
   package var batchSizes: [BatchSizeStatistics] = []
   /// `fail` by reason. Source: the label of Triton's `nv_inference_request_failure`.

@@ -1,4 +1,5 @@
 internal import Inference
+internal import Synchronization
 internal import Threads
 
 /// Mailboxes with new answers, each to be woken once.
@@ -41,25 +42,45 @@ struct MailboxSet {
 /// ring       –  ·  ■  ·  ■        5 done: 5 and 6 leave
 /// ```
 ///
-/// Bounded by the requests in the pool. `@unchecked`: everything is guarded by `lock`.
+/// A request takes its place when the pool accepts it, and gives it up with its answer, whatever that is: so every answer of
+/// the pool comes through here, and one that was never accepted has no place. Bounded by the requests in the pool: `submit`
+/// accepts no more while so many answers are held back as may wait for an instance.
+///
+/// `@unchecked`: everything is guarded by `lock`, or atomic.
 final class ReplyOrder: @unchecked Sendable {
   private let lock = Lock()
+  private let held = Atomic<Int>(0)
   private var done: [UInt] = Array(repeating: 0, count: 256)  // a power of two; 0: not done
   private var first: UInt64 = 0
 
   deinit { lock.deallocate() }
+
+  /// How many answers wait for an earlier one.
+  var heldCount: Int { held.load(ordering: .relaxed) }
 
   /// Posts what may leave now that these are done. Answers of two instances can't overtake each other: the lock is
   /// held.
   func finish(_ requests: UnsafeMutablePointer<RequestPointer>, count: Int, into mailboxes: inout MailboxSet) {
     lock.lock()
     for index in 0..<count { insert(requests[index]) }
-    while let request = RequestPointer(bitPattern: done[Int(first) & (done.count - 1)]) {
-      done[Int(first) & (done.count - 1)] = 0
+    let leaving = leavingCount
+    // Before they leave: who has its answer may send its next.
+    held.store(heldCount + count - leaving, ordering: .relaxed)
+    for _ in 0..<leaving {
+      let place = Int(first) & (done.count - 1)
+      let request = RequestPointer(bitPattern: done[place])!
+      done[place] = 0
       first += 1
       mailboxes.post(request)
     }
     lock.unlock()
+  }
+
+  /// How many from the first on are done.
+  private var leavingCount: Int {
+    var count = 0
+    while count < done.count, done[(Int(first) + count) & (done.count - 1)] != 0 { count += 1 }
+    return count
   }
 
   private func insert(_ request: RequestPointer) {

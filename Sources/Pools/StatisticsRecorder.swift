@@ -73,6 +73,18 @@ final class StatisticsRecorder: @unchecked Sendable {
     }
   }
 
+  func addCacheHit(success: UInt64, queue: UInt64, lookup: UInt64) {
+    lock.withLock {
+      statistics.success.add(success)
+      statistics.queue.add(queue)
+      statistics.cacheHit.add(lookup)
+    }
+  }
+
+  func addCacheMiss(count: Int, nanoseconds: UInt64) {
+    lock.withLock { statistics.cacheMiss.add(nanoseconds, count: count) }
+  }
+
   private func addFailuresLocked(_ fail: DurationCount, _ reason: FailureReason) {
     statistics.fail.add(fail.nanoseconds, count: Int(fail.count))
     statistics.failures[reason, default: 0] += fail.count

@@ -2,16 +2,18 @@ package import Control
 package import Inference
 internal import Synchronization
 
-/// What every service must know of the server as a whole: its models, its name, and whether it is stopping.
+/// What every service must know of the server as a whole: its models, its name, its log, and whether it is stopping.
 package final class ServerState: Sendable {
   package let models: ModelLifecycle
   package let version: String
+  package let logSettings: LogSettings
   private let stopping = Atomic<Bool>(false)
   private let starting = Atomic<Bool>(true)
 
-  package init(models: ModelLifecycle, version: String) {
+  package init(models: ModelLifecycle, version: String, logSettings: LogSettings) {
     self.models = models
     self.version = version
+    self.logSettings = logSettings
   }
 
   package var isStopping: Bool { stopping.load(ordering: .relaxed) }

@@ -24,7 +24,7 @@ package final class Services {
     let desk = VerificationDesk(on: grpc.eventLoop, door: door, verification: verification)
     health = HealthService(state, door)
     var table = MethodTable()
-    table.addServerMethods(state)
+    table.addServerMethods(state, door)
     table.addModelMethods(state, door, desk)
     let unary = try ModelInfer(on: grpc, door: door, desk: desk, state: state)
     let streamed = try ModelStreamInfer(on: grpc, door: door, desk: desk, state: state)
@@ -32,6 +32,8 @@ package final class Services {
     table.add(inferenceService, "ModelStreamInfer", streamed)
     table.addModelStatistics(state, door, desk)
     table.addRepositoryMethods(state)
+    table.addSharedMemoryMethods(door)
+    table.addLogSettings(state)
     health.add(to: &table)
     var names = [inferenceService, HealthService.name]
     if let control {

@@ -1,5 +1,6 @@
 package import Inference
 package import Pools
+internal import Synchronization
 
 /// One deployment as the front door needs it: its pool, what requests are checked against, and its labels.
 ///
@@ -18,13 +19,19 @@ package final class ServingDeployment: @unchecked Sendable {
   /// Labels by output, in the order of the signature; nil where there are none.
   package let labels: [LabelList?]
   package let policy: DeploymentPolicy
+  /// Another one for each that was loaded, and the same under another policy: no answer of one is ever another's.
+  package let number: UInt64
   let validator: RequestValidator
   let versionBytes: UnsafeRawBufferPointer
 
-  /// - Parameter configuration: Completed: `maxBatchSize` is set.
+  private static let numbers = Atomic<UInt64>(0)
+
+  /// - Parameters:
+  ///   - configuration: Completed: `maxBatchSize` is set.
+  ///   - number: Nil: one that no other has had.
   package init(
     name: String, version: String, pool: ModelPool, signature: ModelSignature, configuration: ModelConfiguration,
-    labels: [LabelList?], policy: DeploymentPolicy = DeploymentPolicy()
+    labels: [LabelList?], policy: DeploymentPolicy = DeploymentPolicy(), number: UInt64? = nil
   ) {
     self.name = name
     self.version = version
@@ -33,6 +40,7 @@ package final class ServingDeployment: @unchecked Sendable {
     self.configuration = configuration
     self.labels = labels
     self.policy = policy
+    self.number = number ?? ServingDeployment.numbers.wrappingAdd(1, ordering: .relaxed).newValue
     validator = RequestValidator(signature: signature, maxBatchSize: configuration.maxBatchSize ?? 0)
     let text = version.utf8
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, text.count), alignment: 1)
@@ -46,7 +54,12 @@ package final class ServingDeployment: @unchecked Sendable {
   package func with(_ policy: DeploymentPolicy) -> ServingDeployment {
     ServingDeployment(
       name: name, version: version, pool: pool, signature: signature, configuration: configuration, labels: labels,
-      policy: policy)
+      policy: policy, number: number)
+  }
+
+  /// Whether its answers may be kept. A hit overtakes what waits, so not where answers leave in the order of the requests.
+  var allowsCache: Bool {
+    configuration.usesResponseCache && configuration.dynamicBatching?.preserveOrdering != true
   }
 
   /// By name, then by version: numbers as numbers, and before other names.

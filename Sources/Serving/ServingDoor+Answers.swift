@@ -1,9 +1,20 @@
 package import Inference
 
 extension ServingDoor {
-  /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes.
+  /// Finishes what was asked of an answer that came back: outputs for which classes were wanted become their classes, and
+  /// those that go to shared memory are written there.
   package func prepareAnswer(_ request: RequestPointer) {
-    if request.pointee.mirroredBy != nil { bringToMirror(request, isWanted: true) }
+    if request.pointee.servedBy != nil {
+      // First, who wants the outputs as the model gave them.
+      if request.pointee.mirroredBy != nil { bringToMirror(request, isWanted: true) }
+      if request.pointee.flight != nil { landFlight(of: request) }
+      classify(request)
+    }
+    if request.pointee.sharedTensors != nil, request.pointee.failure == nil { giveOut(request) }
+  }
+
+  @inline(__always)
+  private func classify(_ request: RequestPointer) {
     guard request.pointee.failure == nil, let served = request.pointee.servedBy else { return }
     let target = Unmanaged<ServedTarget>.fromOpaque(served.toOpaque())
     target._withUnsafeGuaranteedRef { target in
@@ -21,10 +32,12 @@ extension ServingDoor {
   package func finish(_ request: RequestPointer, now: Instant? = nil) {
     if request.pointee.mirroredBy != nil { bringToMirror(request, isWanted: false) }
     if let served = request.pointee.servedBy {
+      if request.pointee.flight != nil { landFlight(of: request) }
       let target = Unmanaged<ServedTarget>.fromOpaque(served.toOpaque())
       target._withUnsafeGuaranteedRef { if $0.isWatched { note(request, at: $0, now: now ?? .now()) } }
       release(servedBy: request)
     }
+    if request.pointee.sharedTensors != nil { letGo(request) }
     request.pointee.releaseAnswer()
     admission.release()
   }

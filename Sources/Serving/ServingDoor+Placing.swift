@@ -25,8 +25,10 @@ extension ServingDoor {
 
   /// Decides, checks and submits; again with the next snapshot if the pool found drains by now.
   ///
+  /// - Parameter isFirst: False for a request that was placed before, and may be another door's: its deadline stays, and
+  ///   it is not mirrored, because it may be gone as soon as a pool has it.
   /// - Returns: Why it was refused; nil if it was not.
-  func place(_ request: RequestPointer, _ endpoint: Int, now: Instant) -> InferenceError? {
+  func place(_ request: RequestPointer, _ endpoint: Int, now: Instant, isFirst: Bool = true) -> InferenceError? {
     var endpoint = endpoint
     while true {
       let decision: RoutingDecision
@@ -39,17 +41,20 @@ extension ServingDoor {
         note(error, at: target)
         return error
       }
-      keep(target, with: request)
+      keep(target, with: request, shortens: isFirst)
+      if target.pointee.cacheNumber != 0, let cache, takesFromCache(request, target, cache) { return nil }
       switch target.pointee.pool._withUnsafeGuaranteedRef({ $0.submit(request, now: now) }) {
       case .accepted(let needsWake):
         if needsWake { rememberToWake(target.pointee.pool) }
-        if decision.mirrorTarget >= 0 { mirror(request, from: target, to: targets + decision.mirrorTarget) }
+        if decision.mirrorTarget >= 0, isFirst { mirror(request, from: target, to: targets + decision.mirrorTarget) }
         return nil
       case .refused(let error):
+        if request.pointee.flight != nil { dissolveFlight(of: request) }
         release(servedBy: request)
         note(error, at: target)
         return error
       case .draining:
+        if request.pointee.flight != nil { dissolveFlight(of: request) }
         release(servedBy: request)
         // The control plane publishes before it drains, so there is a newer snapshot without this pool.
         let seen = generation
@@ -88,13 +93,15 @@ extension ServingDoor {
   }
 
   /// Prepares a request for its stay: from `submit` on it is the pool's.
-  private func keep(_ target: UnsafeMutablePointer<ServingSnapshot.Target>, with request: RequestPointer) {
+  private func keep(
+    _ target: UnsafeMutablePointer<ServingSnapshot.Target>, with request: RequestPointer, shortens: Bool
+  ) {
     let wantsClasses = request.pointee.requestedOutputs.contains { $0.classCount > 0 }
     guard target.pointee.isWatched || wantsClasses else { return }
     _ = target.pointee.served.retain()
     request.pointee.servedBy = Unmanaged.fromOpaque(target.pointee.served.toOpaque())
     request.pointee.answeredDeployment = target.pointee.name
-    shorten(request, to: target.pointee.timeoutNanoseconds)
+    if shortens { shorten(request, to: target.pointee.timeoutNanoseconds) }
   }
 
   func release(servedBy request: RequestPointer) {

@@ -31,8 +31,11 @@ package final class ServingDoor {
   let board: ServingBoard
   let admission: Admission
   let mirror: MirrorQueue?
+  let cache: ResponseCache?
   let shard: Int
   let credentials: DoorCredentials?
+  /// What clients have registered; nil: this server shares no memory.
+  package let sharedMemory: SharedMemoryRegions?
   @exclusivity(unchecked) private(set) var snapshot: ServingSnapshot
   @exclusivity(unchecked) private(set) var generation: UInt64
   // The same by pointers; see `ServingSnapshot.Target`.
@@ -44,22 +47,32 @@ package final class ServingDoor {
   @exclusivity(unchecked) private var toWakeCount = 0
   @exclusivity(unchecked) private var hasCancelled = false
   @exclusivity(unchecked) var hasMirrored = false
+  /// Whether one of the two lists that follow has any.
+  @exclusivity(unchecked) var hasCacheWork = false
+  /// Requests that the cache answered in this turn.
+  @exclusivity(unchecked) var answered = RequestList()
+  /// Requests that waited for another's answer, and must go on without it.
+  @exclusivity(unchecked) var strayed = RequestList()
   /// More pools than this in one turn, and the first ones are woken before it ends.
   private static let mostToWake = 32
 
   /// - Parameters:
   ///   - mirror: Where copies of live requests go; nil: endpoints mirror nothing.
+  ///   - cache: Where answers are kept, for all doors; nil: nowhere, whatever a model's configuration says.
   ///   - credentials: What this loop knows of credentials; nil: endpoints that ask for one are closed.
+  ///   - sharedMemory: What clients have registered, for all doors; nil: requests with tensors there are refused.
   ///   - shard: The loop's number, so that it counts apart from others.
   package init(
-    board: ServingBoard, admission: Admission, mirror: MirrorQueue? = nil, credentials: DoorCredentials? = nil,
-    shard: Int = 0
+    board: ServingBoard, admission: Admission, mirror: MirrorQueue? = nil, cache: ResponseCache? = nil,
+    credentials: DoorCredentials? = nil, sharedMemory: SharedMemoryRegions? = nil, shard: Int = 0
   ) {
     self.board = board
     self.admission = admission
     self.mirror = mirror
+    self.cache = cache
     self.shard = shard
     self.credentials = credentials
+    self.sharedMemory = sharedMemory
     (snapshot, generation) = board.read()
     routing = .passUnretained(snapshot.routing)
     targets = snapshot.targets
@@ -73,7 +86,8 @@ package final class ServingDoor {
   ///
   /// - Parameter now: The loop's time.
   /// - Returns: `.refused` with `.notFound`, `.unavailable` or `.invalidArgument` from routing and checks, and
-  ///   `.resourceExhausted` if the endpoint, the deployment, the server or the pool has no room.
+  ///   `.resourceExhausted` if the endpoint, the deployment, the server or the pool has no room. For a request with tensors
+  ///   in shared memory `.failedPrecondition` and `.permissionDenied` too.
   package func submit(_ request: RequestPointer, now: Instant) -> Submission {
     if board.generation != generation { refresh() }
     let endpoint = routing._withUnsafeGuaranteedRef { $0.index(of: request.pointee.modelName) }
@@ -87,6 +101,11 @@ package final class ServingDoor {
       try RequestParameters.check(request)
       try admission.admit()
     } catch { return .refused(error) }
+    let sharesMemory = request.pointee.sharedTensors != nil
+    if sharesMemory, let error = takeIn(request) {
+      admission.release()
+      return .refused(error)
+    }
     let error =
       if let policy = endpoints[endpoint] {
         policy._withUnsafeGuaranteedRef { enter($0, request, endpoint, now: now) }
@@ -94,6 +113,7 @@ package final class ServingDoor {
         place(request, endpoint, now: now)
       }
     guard let error else { return .accepted }
+    if sharesMemory { letGo(request) }
     admission.release()
     return .refused(error)
   }
@@ -105,13 +125,14 @@ package final class ServingDoor {
   }
 
   /// Whether `endOfTurn` has something to do.
-  package var hasWork: Bool { toWakeCount > 0 || hasCancelled || hasMirrored }
+  package var hasWork: Bool { toWakeCount > 0 || hasCancelled || hasMirrored || hasCacheWork }
 
   /// Sets every pool to work that got something since the last call. The loop calls it when it has read all that was
   /// there. Quick models run right here, so answers may be in the mailboxes afterwards.
   ///
   /// - Parameter until: When the loop wants its thread back; the default: no model runs here.
   package func endOfTurn(until: Instant = Instant(nanoseconds: 0)) {
+    if hasCacheWork { endCacheTurn() }
     noticeCancellation()
     for index in 0..<toWakeCount { toWake[index]._withUnsafeGuaranteedRef { $0.work(until: until) } }
     toWakeCount = 0

@@ -19,6 +19,8 @@ package final class ServingSnapshot: @unchecked Sendable {
     var name: UnsafeRawBufferPointer
     /// Whether a request keeps the target until it is finished.
     var isWatched: Bool
+    /// What the response cache knows it by; 0: its answers are computed each time.
+    var cacheNumber: UInt64
   }
 
   package let routing: RoutingTable
@@ -74,6 +76,7 @@ extension ServingSnapshot.Target {
     name =
       target.endpoint?.saysDeployment == true
       ? deployment.versionBytes : UnsafeRawBufferPointer(start: nil, count: 0)
-    isWatched = target.isWatched
+    cacheNumber = deployment.allowsCache ? deployment.number : 0
+    isWatched = target.isWatched || cacheNumber != 0
   }
 }

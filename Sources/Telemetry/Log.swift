@@ -1,6 +1,6 @@
 internal import Logging
 
-/// How grave a log line is. Each level includes those after it.
+/// How grave a log line is.
 package enum LogLevel: Int, Sendable, Hashable, Comparable, CaseIterable {
   case trace, debug, info, warning, error
 
@@ -22,6 +22,17 @@ package enum LogLevel: Int, Sendable, Hashable, Comparable, CaseIterable {
 
   package static func < (left: LogLevel, right: LogLevel) -> Bool { left.rawValue < right.rawValue }
 
+  /// The nearest to one of swift-log's, which has two more.
+  internal init(_ level: Logger.Level) {
+    switch level {
+    case .trace: self = .trace
+    case .debug: self = .debug
+    case .info, .notice: self = .info
+    case .warning: self = .warning
+    case .error, .critical: self = .error
+    }
+  }
+
   internal var loggerLevel: Logger.Level {
     switch self {
     case .trace: .trace
@@ -35,8 +46,8 @@ package enum LogLevel: Int, Sendable, Hashable, Comparable, CaseIterable {
 
 /// The named source of log lines of one part of the server, such as `apus.control`.
 ///
-/// A line below the level of its output costs one relaxed load: neither message nor fields are made. Get one with
-/// `LogOutput.log(_:)`; `Log.off` is for tests and tools that want silence.
+/// A line of a level that its output does not write costs one relaxed load: neither message nor fields are made. Get one
+/// with `LogOutput.log(_:)`; `Log.off` is for tests and tools that want silence.
 package struct Log: Sendable {
   package typealias Fields = KeyValuePairs<String, String>
 

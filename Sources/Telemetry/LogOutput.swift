@@ -2,7 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Synchronization
 
-/// Where log lines go, in which form, and from which level on. One a process.
+/// Where log lines go, in which form, and of which levels. One a process.
 ///
 /// Every line is one `write`, so lines of several threads never mix, and nothing is lost when the process dies.
 package final class LogOutput: Sendable {
@@ -14,13 +14,14 @@ package final class LogOutput: Sendable {
   }
 
   package let form: Form
-  private let threshold: Atomic<Int>
+  /// Bit i is set if lines of the level with number i are written.
+  private let enabled: Atomic<Int>
   private let writeLine: @Sendable (String) -> Void
 
   /// - Parameter write: Takes one line, its newline included. Called from any thread.
   package init(level: LogLevel, form: Form, write: @escaping @Sendable (String) -> Void) {
     self.form = form
-    threshold = Atomic(level.rawValue)
+    enabled = Atomic(LogOutput.bits(LogOutput.levels(from: level)))
     writeLine = write
   }
 
@@ -30,13 +31,29 @@ package final class LogOutput: Sendable {
 
   package func log(_ name: String) -> Log { Log(name: name, output: self) }
 
-  /// Lines below it are not made. May change at any time, for all logs of this output at once.
-  package var level: LogLevel {
-    get { LogLevel(rawValue: threshold.load(ordering: .relaxed)) ?? .info }
-    set { threshold.store(newValue.rawValue, ordering: .relaxed) }
+  /// The least grave level whose lines are made; nil: none are. Set it to have those of this and of all graver levels made.
+  package var level: LogLevel? {
+    get { LogLevel.allCases.first(where: isEnabled) }
+    set { change { $0 = newValue.map { LogOutput.levels(from: $0) } ?? [] } }
   }
 
-  package func isEnabled(_ level: LogLevel) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
+  /// Changes which levels have their lines made, at any time and for all logs of this output at once. `body` may run more
+  /// than once: two changes at the same time both count.
+  package func change(_ body: (inout Set<LogLevel>) -> Void) {
+    var before = enabled.load(ordering: .relaxed)
+    while true {
+      var levels = Set(LogLevel.allCases.filter { before & 1 << $0.rawValue != 0 })
+      body(&levels)
+      let result = enabled.compareExchange(expected: before, desired: LogOutput.bits(levels), ordering: .relaxed)
+      if result.exchanged { return }
+      before = result.original
+    }
+  }
+
+  package func isEnabled(_ level: LogLevel) -> Bool { enabled.load(ordering: .relaxed) & 1 << level.rawValue != 0 }
+
+  private static func levels(from level: LogLevel) -> Set<LogLevel> { Set(LogLevel.allCases.filter { $0 >= level }) }
+  private static func bits(_ levels: Set<LogLevel>) -> Int { levels.reduce(0) { $0 | 1 << $1.rawValue } }
 
   /// Sends what libraries log through swift-log here too. Once a process.
   package func adoptLibraries() {
@@ -74,7 +91,7 @@ internal struct LineLogHandler: LogHandler {
 
   /// The output's, so that one change is seen everywhere, unless a library set its own.
   var logLevel: Logger.Level {
-    get { ownLevel ?? output.level.loggerLevel }
+    get { ownLevel ?? output.level?.loggerLevel ?? .critical }
     set { ownLevel = newValue }
   }
 
@@ -84,6 +101,8 @@ internal struct LineLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
+    // A level that is off may lie above one that is on.
+    guard ownLevel != nil || output.isEnabled(LogLevel(event.level)) else { return }
     var fields = metadata
     if let provided = metadataProvider?.get() { fields.merge(provided) { _, new in new } }
     if let given = event.metadata { fields.merge(given) { _, new in new } }

@@ -14,6 +14,7 @@ struct Apus: AsyncParsableCommand {
         apus infer magika --input 'bytes=@features.npy' --classification 3
         apus models load magika
         apus load magika --rate 500
+        apus simulate magika --rate 2000 --find servers --p99 50ms
         apus login --server https://inference.example:8443 --secret -
         apus endpoint create -f endpoint.yml
         apus deployment create -f blue.yml --all-traffic
@@ -34,6 +35,7 @@ struct Apus: AsyncParsableCommand {
     version: apusVersion,
     subcommands: [
       InitCommand.self, ServeCommand.self, InferCommand.self, ModelsCommand.self, StatusCommand.self, LoadCommand.self,
+      SimulateCommand.self,
     ],
     groupedSubcommands: [
       CommandGroup(

@@ -1,5 +1,6 @@
 internal import ApusClient
 internal import ArgumentParser
+internal import Arrivals
 internal import Artifacts
 internal import Documents
 internal import Foundation
@@ -36,6 +37,9 @@ enum ExitStatus {
       case .unreachable: return unreachable
       case .server: return failed
       }
+    case let error as TraceError:
+      say("apus: \(error.message)")
+      return usage
     case let error as UsageError:
       say("apus: \(error.message)")
       return usage

@@ -13,7 +13,7 @@ struct Script {
   init(
     max: Int = 8, preferred: [Int] = [], delay: UInt64 = 0, isDynamic: Bool = true, queueLimit: Int = 1000,
     policy: QueuePolicy = QueuePolicy(), priorities: Int = 0, defaultPriority: Int = 0, maxRequests: Int? = nil,
-    grain: UInt64 = 0
+    grain: UInt64 = 0, policies: [Int: QueuePolicy] = [:]
   ) {
     var dynamic = DynamicBatching()
     dynamic.preferredBatchSizes = preferred
@@ -21,6 +21,7 @@ struct Script {
     dynamic.queuePolicy = policy
     dynamic.priorityLevels = priorities
     dynamic.defaultPriorityLevel = defaultPriority
+    dynamic.priorityQueuePolicies = policies
     var batching = BatchPolicy(
       maxBatchSize: max, dynamicBatching: isDynamic ? dynamic : nil, queueLimit: queueLimit,
       maxBatchRequests: maxRequests)
@@ -43,7 +44,7 @@ struct Script {
     deadline: UInt64? = nil, priority: UInt8 = 0, caller: UInt64 = 0
   ) -> BatchQueue.Admission {
     let now = Instant(nanoseconds: time * 1000)
-    let timeout = queue.policy.timeout(enteringAt: now, requested: timeout)
+    let timeout = queue.policy.timeout(enteringAt: now, requested: timeout, priority: priority)
     return queue.append(
       token, rows: rows, shapeKey: shape, at: now, timeout: timeout,
       deadline: deadline.map { Instant(nanoseconds: $0 * 1000) } ?? .never, priority: priority, caller: caller)
@@ -60,6 +61,12 @@ struct Script {
     let cancelled = cancelled
     return queue.form(
       at: Instant(nanoseconds: time * 1000), flush: flush, isCancelled: { cancelled.contains($0) }, into: &batch)
+  }
+
+  /// Looks at the time-outs alone, as the pool's watcher does; says when to look again, in microseconds.
+  mutating func sweep(at time: UInt64) -> UInt64? {
+    let next = queue.sweepTimeouts(at: Instant(nanoseconds: time * 1000), into: &batch)
+    return next == .never ? nil : next.nanoseconds / 1000
   }
 
   var reasons: [UInt: FormedBatch.Removal.Reason] {

@@ -123,15 +123,14 @@ func `the version policy picks the versions`(policy: String, expected: [Int64]) 
     optimization { priority: PRIORITY_MAX input_pinned_memory { enable: true } cuda { graphs: true } }
     metric_tags { key: "a" value: "b" }
     instance_group { count: 1 host_policy: "node0" }
-    model_warmup { name: "w" batch_size: 1 }
     """)
   #expect(try await world.lifecycle.start().isEmpty)
   await world.lifecycle.drainAll()
 }
 
 @Test(arguments: [
-  "model_transaction_policy { decoupled: true }", "response_cache { enable: true }",
-  "batch_input { kind: BATCH_ELEMENT_COUNT }", "dynamic_batching { priority_queue_policy { key: 1 value { max_queue_size: 2 } } }",
+  "model_transaction_policy { decoupled: true }",
+  "batch_input { kind: BATCH_ELEMENT_COUNT }",
   "platform: \"ensemble\" ensemble_scheduling { step { model_name: \"a\" } }",
   "input { name: \"X\" data_type: TYPE_FP32 dims: 2 reshape { shape: [2] } }",
 ])
@@ -142,6 +141,36 @@ func `what would change the answers refuses the model`(text: String) async throw
   let failure = try #require(try await world.lifecycle.start()["m"])
   #expect(failure.code == .invalidArgument)
   #expect(failure.message.contains("config.pbtxt: ") && failure.message.contains("is set: this server does not"))
+  await world.lifecycle.drainAll()
+}
+
+@Test func `a model whose priorities have policies of their own is served, and its configuration says so`() async throws {
+  let world = World()
+  let batching = "priority_levels: 2 default_priority_level: 2 preserve_ordering: true"
+  for (model, level) in [("m", 1), ("n", 3)] {
+    world.repository.writeModel(model)
+    world.repository.write(
+      "\(model)/config.pbtxt",
+      """
+      max_batch_size: 4
+      dynamic_batching { \(batching) priority_queue_policy { key: \(level) value { max_queue_size: 3 } } }
+      """)
+  }
+  let failures = try await world.lifecycle.start()
+  #expect(Array(failures.keys) == ["n"])
+  let failure = try #require(failures["n"])
+  #expect(failure.code == .invalidArgument)
+  #expect(
+    failure.message.contains(
+      "config.pbtxt: dynamic_batching.priority_queue_policy has the key 3; expected a key from 1 to 2"))
+  let dynamicBatching = try world.lifecycle.configuration("m").dynamicBatching
+  #expect(dynamicBatching?.priorityQueuePolicies.mapValues(\.maxQueueSize) == [1: 3])
+  #expect(dynamicBatching?.preserveOrdering == true)
+  let json = #"{"max_batch_size": 4, "dynamic_batching": {"priority_levels": 1, "default_priority_level": 1, "#
+  let policies = #""priority_queue_policy": {"1": {"max_queue_size": 5}}}}"#
+  try await world.lifecycle.load("m", parameters: ["config": .string(json + policies)])
+  #expect(
+    try world.lifecycle.configuration("m").dynamicBatching?.priorityQueuePolicies.mapValues(\.maxQueueSize) == [1: 5])
   await world.lifecycle.drainAll()
 }
 

@@ -188,7 +188,8 @@ def test_a_deeply_nested_message_is_refused(server):
 
 @pytest.mark.parametrize("method", [
     "ServerLive", "ServerReady", "ServerMetadata", "ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics",
-    "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload", "/grpc.health.v1.Health/Check",
+    "RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload", "LogSettings", "SystemSharedMemoryStatus",
+    "SystemSharedMemoryRegister", "SystemSharedMemoryUnregister", "/grpc.health.v1.Health/Check",
 ])
 def test_every_other_rpc_refuses_what_is_no_protobuf(server, method):
     assert failure(server.raw_call(method), b"\x0a\xff\xff").code().name in ("INVALID_ARGUMENT", "INTERNAL")

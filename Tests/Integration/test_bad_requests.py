@@ -181,12 +181,13 @@ def test_typed_contents_in_another_datatype_s_slot(server):
 # Which parameters
 
 
-def test_shared_memory_is_refused_since_it_is_not_served(server):
+def test_half_of_a_place_in_shared_memory_names_the_other_half(server):
     request = simple()
     request.inputs[0].parameters["shared_memory_region"].string_param = "region"
-    error = failure(server.stub().ModelInfer, request)
-    assert error.code().name in ("INVALID_ARGUMENT", "UNIMPLEMENTED")
-    assert "shared_memory" in error.details()
+    assert_invalid(server, request, "INPUT0", "shared_memory_byte_size")
+    request = simple()
+    request.inputs[0].parameters["shared_memory_byte_size"].int64_param = 64
+    assert_invalid(server, request, "INPUT0", "shared_memory_region")
 
 
 def test_sequences_are_refused_since_they_are_not_served(server):

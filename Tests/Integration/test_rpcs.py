@@ -30,8 +30,9 @@ def test_server_metadata_names_the_server_and_only_extensions_that_work(client):
     metadata = client.get_server_metadata()
     assert metadata.name == "apus"
     assert metadata.version
-    assert {"model_repository", "model_configuration", "statistics", "binary_tensor_data"} <= set(metadata.extensions)
-    assert not {"system_shared_memory", "cuda_shared_memory", "trace", "logging", "sequence"} & set(metadata.extensions)
+    assert {
+        "model_repository", "model_configuration", "statistics", "binary_tensor_data", "logging"} <= set(metadata.extensions)
+    assert not {"system_shared_memory", "cuda_shared_memory", "trace", "sequence"} & set(metadata.extensions)
 
 
 def test_a_model_is_ready_by_name_and_by_version(client):

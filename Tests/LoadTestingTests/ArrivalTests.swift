@@ -1,3 +1,4 @@
+import Arrivals
 import LoadTesting
 import Testing
 
@@ -79,7 +80,7 @@ private func exponential(_ x: Double) -> Double {
   ("nan", "t, line 1: nan seconds are out of range"), ("1,a,1,2", "t, line 1: expected seconds,model,priority, found 4 columns"),
 ])
 func `a trace that can't be read says where`(text: String, message: String) {
-  #expect(throws: LoadError(message)) { try ArrivalTrace(text, from: "t") }
+  #expect(throws: TraceError(message)) { try ArrivalTrace(text, from: "t") }
 }
 
 @Test(arguments: [
@@ -92,4 +93,19 @@ func `a range of loads is climbed in equal steps`(text: String, steps: [Double])
 @Test(arguments: ["", "0", "-1", "x", "1..", "..2", "1..2..3", "nan", "inf", "1..x"])
 func `what is no range of loads is refused`(text: String) {
   #expect(LoadRange(text) == nil)
+}
+
+@Test(arguments: [
+  (ArrivalProcess.poisson, 0.8...1.2), (.constant, 0.0...0.01), (.bursts(factor: 10, seconds: 0.5), 20...2000),
+  (.diurnal(depth: 0.9, seconds: 10), 20...2000),
+]) func `every process has its rate on average, and its own unrest`(process: ArrivalProcess, unrest: ClosedRange<Double>) {
+  let seconds = 400
+  let found = arrivals(ArrivalSchedule(process, rate: 1000, seed: 11), until: UInt64(seconds) * 1_000_000_000)
+  #expect(abs(Double(found.count) / Double(1000 * seconds) - 1) < 0.1)
+  var counts = Array(repeating: 0.0, count: 4 * seconds)
+  for instant in found { counts[Int(instant / 250_000_000)] += 1 }
+  let mean = counts.reduce(0, +) / Double(counts.count)
+  let variance = counts.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(counts.count)
+  // Counts of a Poisson process vary by their mean.
+  #expect(unrest.contains(variance / mean), "\(variance / mean)")
 }

@@ -1,3 +1,4 @@
+import Arrivals
 import Inference
 import LoadTesting
 import Testing

@@ -26,8 +26,11 @@ private struct Tally: Sendable {
 }
 
 /// Sends requests of 1 to 4 tagged rows, some at a time, and checks that each answer is its own.
+///
+/// - Parameter priorities: How many there are to choose from; 0: none is named.
 private func converse(
-  with pool: ModelPool, client number: Int, requests: Int, isOrdered: Bool, seed: UInt64, mayFail: Bool = false
+  with pool: ModelPool, client number: Int, requests: Int, isOrdered: Bool, seed: UInt64, mayFail: Bool = false,
+  priorities: UInt8 = 0
 ) -> Tally {
   var random = SeededGenerator(state: seed)
   var tally = Tally()
@@ -38,11 +41,13 @@ private func converse(
   var isDraining = false
   while tally.accepted < requests && !isDraining || !inFlight.isEmpty {
     var needsWake = false
-    while tally.accepted < requests, !isDraining, inFlight.count < Int.random(in: 1...12, using: &random) {
+    var isRefused = false
+    while tally.accepted < requests, !isDraining, !isRefused, inFlight.count < Int.random(in: 1...12, using: &random) {
       let numbers = (0..<Int64.random(in: 1...4, using: &random)).map { tag + $0 }
       tag += 4
       let request = client.makeRequest(numbers: numbers)
       do { try pool.validator.validate(request) } catch { tally.problems.append(error.message) }
+      if priorities > 0 { request.pointee.priority = .random(in: 0...priorities, using: &random) }
       if Int.random(in: 0..<16, using: &random) == 0 { request.pointee.cancelled.store(true, ordering: .relaxed) }
       switch pool.submit(request, now: .now()) {
       case .accepted(let wake):
@@ -54,6 +59,7 @@ private func converse(
         client.free(request)
       case .refused(let error):
         if !mayFail { tally.problems.append(error.message) }
+        isRefused = true  // those that were accepted come first
         client.free(request)
       }
     }
@@ -282,6 +288,47 @@ func `under restarts at any moment each request is answered once, with its own r
   #expect(statistics.failures[.backend, default: 0] > 0)
   #expect(statistics.success.count + UInt64(tallies.reduce(0) { $0 + $1.failed }) == UInt64(tallies.count * 300))
   #expect(pool.load.queuedAndRunning == 0)
+  await pool.drain()
+  #expect(model.liveInstances.load(ordering: .relaxed) == 0)
+}
+
+/// Some are cancelled, some time out, some fail, some are refused, and some make room for others: each way out of the pool.
+@Test(arguments: [1, 2, 3, 4] as [UInt64], [false, true])
+func `with priorities that have policies of their own none is lost, or overtaken on its way out`(
+  seed: UInt64, runsOnAnyThread: Bool
+) async throws {
+  let runs = Atomic<Int>(0)
+  let model = ScriptedModel(.numbers, runsOnAnyThread: runsOnAnyThread) { (run) throws(InferenceError) in
+    if runs.add(1, ordering: .relaxed).newValue % 7 == 0 { throw .invalidArgument("this one") }
+    return try ScriptedModel.echo(run)
+  }
+  var limits = alwaysInline
+  limits.maxQueuedRequests = 12
+  let pool = try ModelPool.started(model, max: 8, instances: 3, limits: limits) {
+    $0.preserveOrdering = true
+    $0.maxQueueDelayMicroseconds = seed % 2 == 0 ? 0 : 100
+    $0.priorityLevels = 3
+    $0.defaultPriorityLevel = 2
+    var policy = QueuePolicy()
+    policy.maxQueueSize = 4
+    $0.priorityQueuePolicies[1] = policy
+    policy.defaultTimeoutMicroseconds = 60
+    policy.maxQueueSize = 0
+    $0.priorityQueuePolicies[2] = policy
+    policy.timeoutAction = .delay
+    $0.priorityQueuePolicies[3] = policy
+  }
+  let tallies = await onThreads(4) { index in
+    converse(
+      with: pool, client: index + 1, requests: 400, isOrdered: true, seed: seed &* 10 &+ UInt64(index), mayFail: true,
+      priorities: 3)
+  }
+  for tally in tallies {
+    #expect(tally.problems.isEmpty, "\(tally.problems.prefix(5))")
+    #expect(tally.answered == 400)
+  }
+  #expect(pool.load.queuedAndRunning == 0)
+  #expect(pool.load.heldAnswers == 0)
   await pool.drain()
   #expect(model.liveInstances.load(ordering: .relaxed) == 0)
 }

@@ -23,12 +23,15 @@ final class EndpointWorld {
   let blue: ServingDeployment
   let green: ServingDeployment
   let gates: Gates
+  /// What the server's log settings are about; nobody reads its lines.
+  let log = LogOutput(level: .info, form: .text) { _ in }
   private let server: GRPCServer
 
   /// "blue" adds 1 to what it gets, and "green" adds 2. All of the traffic is blue's.
   init(
     _ policy: EndpointPolicy = EndpointPolicy(name: "m", access: .open(endpoint: 1, generation: 1)),
-    script: String = "", admits: Int = 1000, unknown: EndpointAccess? = nil, verification: CredentialVerification? = nil
+    script: String = "", admits: Int = 1000, unknown: EndpointAccess? = nil, verification: CredentialVerification? = nil,
+    admitsChanges: Bool = true
   ) throws {
     let backend = ScriptedBackend()
     gates = backend.gates
@@ -47,7 +50,8 @@ final class EndpointWorld {
     let models = ModelLifecycle(
       options: ControlOptions(repositories: []), loader: DeploymentLoader(backends: [backend], log: .off),
       composer: SnapshotComposer(board: board), log: .off)
-    let state = ServerState(models: models, version: "0")
+    let state = ServerState(
+      models: models, version: "0", logSettings: LogSettings(of: log, allowsChanges: admitsChanges, log: .off))
     state.finishStarting()
     let path = "/tmp/apus-services-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
     let (board, admission) = (board, admission)

@@ -17,7 +17,8 @@ struct Served {
   /// A model that answers with its input plus `add`.
   init(
     _ name: String = "m", version: String = "1", add: Int = 1, script extra: String = "",
-    limits: PoolLimits = PoolLimits(), policy: DeploymentPolicy = DeploymentPolicy()
+    limits: PoolLimits = PoolLimits(), policy: DeploymentPolicy = DeploymentPolicy(),
+    configure: (inout ModelConfiguration) -> Void = { _ in }
   ) throws {
     let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let path = "\(directory)/apus-script-\(getpid())-\(UInt64.random(in: 0 ... .max))"
@@ -28,6 +29,7 @@ struct Served {
     let backend = ScriptedBackend()
     var configuration = ModelConfiguration(name: name)
     configuration.maxBatchSize = 4
+    configure(&configuration)
     let model = try backend.load(path: path, configuration: configuration)
     let pool = ModelPool(name: name, version: version, configuration: configuration, model: model, limits: limits)
     try pool.start()

@@ -66,6 +66,26 @@ private let noon = LogLine.Time(seconds: 1_795_266_000, milliseconds: 7)
   #expect(lines.all.count == 1 && lines.all[0].contains("trace test after"))
 }
 
+@Test func `a level may be off while graver and less grave ones are on`() {
+  let lines = Lines()
+  let output = LogOutput(level: .info, form: .text) { lines.append($0) }
+  let log = output.log("test")
+  output.change { levels in
+    levels.remove(.warning)
+    levels.insert(.trace)
+  }
+  log.trace("yes")
+  log.debug("no")
+  log.info("yes")
+  log.warning("no")
+  log.error("yes")
+  #expect(lines.all.count == 3 && lines.all.allSatisfy { $0.hasSuffix(" yes\n") })
+  #expect(output.level == .trace)
+  output.change { $0 = [] }
+  log.error("no")
+  #expect(lines.all.count == 3 && output.level == nil)
+}
+
 @Test func `levels are read as they are written`() {
   for level in LogLevel.allCases { #expect(LogLevel(word: level.word) == level) }
   #expect(LogLevel(word: "INFO") == nil)

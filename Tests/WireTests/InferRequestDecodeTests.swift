@@ -176,13 +176,6 @@ struct InferRequestRefusalTests {
     #expect(refusal(of: bytes) == .invalidArgument(message))
   }
 
-  @Test(arguments: ["shared_memory_region", "shared_memory_byte_size", "shared_memory_offset"])
-  func `shared memory is not offered`(key: String) {
-    let problem = "parameter '\(key)' is not supported; send the tensor in the message"
-    #expect(refusal(of: input("x", "FP32", [1], entry(4, key, nil))) == .unimplemented("input 'x': \(problem)"))
-    #expect(refusal(of: field(6, field(1, "o") + entry(2, key, nil))) == .unimplemented("output 'o': \(problem)"))
-  }
-
   @Test func `counts past the limits are refused before anything is made of them`() {
     func many(_ count: Int, _ bytes: (Int) -> [UInt8]) -> [UInt8] { (0..<count).flatMap(bytes) }
     #expect(

@@ -33,8 +33,19 @@ struct JSONFormatTests {
   }
 
   @Test func `a map may have numbers for keys`() throws {
-    let json = #"{"dynamic_batching": {"priority_queue_policy": {"2": {"max_queue_size": 4}}}}"#
-    #expect(try ModelConfig(json: json).configuration().unsupported == ["dynamic_batching.priority_queue_policy"])
+    let json = #"""
+      {"dynamic_batching": {
+        "priority_levels": 2, "default_priority_level": 1,
+        "priorityQueuePolicy": {"2": {"maxQueueSize": 4, "timeout_action": "DELAY", "defaultTimeoutMicroseconds": "70"}}
+      }}
+      """#
+    let (configuration, unsupported) = try ModelConfig(json: json).configuration()
+    var policy = QueuePolicy()
+    policy.maxQueueSize = 4
+    policy.timeoutAction = .delay
+    policy.defaultTimeoutMicroseconds = 70
+    #expect(configuration.dynamicBatching?.priorityQueuePolicies == [2: policy])
+    #expect(unsupported.isEmpty)
     #expect(
       throws: InferenceError.invalidArgument(
         "1:49: dynamic_batching.priority_queue_policy: expected a whole number from 0 to 18446744073709551615 "

@@ -34,6 +34,20 @@ struct MessageTests {
     expectRoundTrip(ModelConfigRequest(name: "m", version: "1"))
   }
 
+  @Test func `shared memory messages survive the wire`() throws {
+    typealias Region = SystemSharedMemoryStatusResponse.Region
+    expectRoundTrip(SystemSharedMemoryStatusRequest(name: "r"))
+    let large = Region(name: "r", key: "/k", offset: 1 << 40, byteSize: .max)
+    expectRoundTrip(
+      SystemSharedMemoryStatusResponse(regions: ["r": large, "é": Region(name: "é", key: "k", offset: 0, byteSize: 1)]))
+    expectRoundTrip(SystemSharedMemoryRegisterRequest(name: "r", key: "/k", offset: 4096, byteSize: 8))
+    expectRoundTrip(SystemSharedMemoryRegisterResponse())
+    expectRoundTrip(SystemSharedMemoryUnregisterRequest(name: "r"))
+    expectRoundTrip(SystemSharedMemoryUnregisterResponse())
+    let empty = try SystemSharedMemoryStatusResponse(decoding: entry(1, "r", nil))
+    #expect(empty.regions == ["r": Region(name: "", key: "", offset: 0, byteSize: 0)])
+  }
+
   @Test func `inference messages survive the wire`() {
     var tensor = InferTensor(name: "x", datatype: .fp16, shape: [1, 2], bytes: [1, 2, 3, 4])
     tensor.parameters = ["p": .string("q")]
@@ -111,6 +125,23 @@ struct MessageTests {
     unload.parameters = ["unload_dependents": .bool(true)]
     expectRoundTrip(unload)
     expectRoundTrip(RepositoryModelUnloadResponse())
+  }
+
+  @Test func `log messages survive the wire`() {
+    let settings: [String: LogSettingValue] = [
+      "log_info": .bool(true), "log_error": .bool(false), "log_verbose_level": .uint32(.max), "log_file": .string(""),
+      "log_format": .string("ISO8601"), "": .unset,
+    ]
+    expectRoundTrip(LogSettingsRequest())
+    expectRoundTrip(LogSettingsRequest(settings: settings))
+    expectRoundTrip(LogSettingsResponse(settings: settings))
+  }
+
+  /// The bytes are what protoc makes of the same text.
+  @Test func `log settings from another implementation are read`() throws {
+    let bytes = hex("0a0e0a086c6f675f696e666f12020800" + "0a170a116c6f675f766572626f73655f6c6576656c12021002")
+    #expect(
+      try LogSettingsRequest(decoding: bytes).settings == ["log_info": .bool(false), "log_verbose_level": .uint32(2)])
   }
 
   @Test func `health messages survive the wire`() {

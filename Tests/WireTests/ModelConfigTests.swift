@@ -79,13 +79,17 @@ struct ModelConfigTests {
       ExecutionAccelerator(name: "cuda", parameters: ["tunable_op": "1"]), ExecutionAccelerator(name: "openvino"),
     ]
     expected.parameters = ["intra_op_thread_count": "4"]
+    var sample = WarmUpSample(name: "zeros")
+    sample.batchSize = 1
+    sample.inputs = ["data": .init(datatype: .fp32, dims: [3, 224, 224], contents: .zeros)]
+    expected.warmUpSamples = [sample]
     return expected
   }
 
   @Test func `a configuration file says what the server acts on, and what it does not`() throws {
     let (configuration, unsupported) = try ModelConfig(text: realisticConfig).configuration()
     #expect(configuration == expected)
-    #expect(unsupported == ["input.format", "instance_group.rate_limiter", "model_warmup"])
+    #expect(unsupported == ["input.format", "instance_group.rate_limiter"])
   }
 
   /// The bytes are what Python's protobuf makes of the same text.
@@ -98,7 +102,7 @@ struct ModelConfigTests {
         + "61645f636f756e7412030a013482011e0a057a65726f7310011a130a0464617461120b080b120503e001e0011801c20100")
     let (configuration, unsupported) = try ModelConfig(decoding: bytes).configuration()
     #expect(configuration == expected)
-    #expect(unsupported == ["input.format", "instance_group.rate_limiter", "model_warmup"])
+    #expect(unsupported == ["input.format", "instance_group.rate_limiter"])
   }
 
   @Test func `a completed configuration survives its answer`() throws {
@@ -125,6 +129,16 @@ struct ModelConfigTests {
     #expect(single.maxBatchSize == 0)
   }
 
+  @Test func `the response cache is on where it is enabled, and says so`() throws {
+    for (text, isOn) in [("response_cache { enable: true }", true), ("response_cache { }", false), ("", false)] {
+      let (configuration, unsupported) = try ModelConfig(text: text).configuration()
+      #expect(configuration.usesResponseCache == isOn)
+      #expect(unsupported.isEmpty)
+      let completed = ModelConfig(configuration, signature: ModelSignature(inputs: [], outputs: [], isBatchable: false))
+      #expect(try completed.configuration().configuration == configuration)
+    }
+  }
+
   @Test func `no batching and not said are two things`() throws {
     #expect(try ModelConfig(text: "max_batch_size: 0").configuration().configuration.maxBatchSize == 0)
     #expect(try ModelConfig(text: "").configuration().configuration.maxBatchSize == nil)
@@ -134,10 +148,13 @@ struct ModelConfigTests {
   @Test(arguments: [
     ("sequence_batching { }", ["sequence_batching"]),
     ("ensemble_scheduling { step { model_name: 'a' } }", ["ensemble_scheduling"]),
-    ("dynamic_batching { priority_levels: 2 default_priority_level: 1 }", []),
     (
-      "dynamic_batching { priority_queue_policy { key: 1 value { max_queue_size: 2 } } }",
-      ["dynamic_batching.priority_queue_policy"]
+      """
+      dynamic_batching {
+        priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 1 value { max_queue_size: 2 } }
+      }
+      """,
+      []
     ),
     ("instance_group { kind: KIND_MODEL } instance_group { kind: KIND_MODEL }", ["instance_group.kind: KIND_MODEL"]),
     ("model_transaction_policy { decoupled: true }", ["model_transaction_policy"]),
@@ -170,6 +187,34 @@ struct ModelConfigTests {
       "dynamic_batching { priority_levels: 2 }",
       "dynamic_batching.default_priority_level is 0; expected 1 to 2, 1 the most urgent"
     ),
+    (
+      "dynamic_batching { priority_levels: 2 default_priority_level: 1 priority_queue_policy { key: 3 value { } } }",
+      "dynamic_batching.priority_queue_policy has the key 3; expected a key from 1 to 2, as priority_levels is 2"
+    ),
+    (
+      "dynamic_batching { priority_levels: 2 default_priority_level: 1 priority_queue_policy { value { } } }",
+      "dynamic_batching.priority_queue_policy has the key 0; expected a key from 1 to 2, as priority_levels is 2"
+    ),
+    (
+      "dynamic_batching { priority_queue_policy { key: 18446744073709551615 value { max_queue_size: 2 } } }",
+      "dynamic_batching.priority_queue_policy has the key 18446744073709551615; expected no key, as priority_levels is 0"
+    ),
+    (
+      "model_warmup { name: 'w' inputs { key: 'x' value { zero_data: true } } }",
+      "model_warmup sample 'w', input 'x': data_type is not set; expected a type such as TYPE_FP32"
+    ),
+    (
+      "model_warmup { inputs { key: 'x' } }",
+      "model_warmup[0], input 'x': data_type is not set; expected a type such as TYPE_FP32"
+    ),
+    (
+      "model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: [2, -1] zero_data: true } } }",
+      "model_warmup sample 'w', input 'x': dims[1] is -1; expected 0 or more, because a sample has a size"
+    ),
+    (
+      "model_warmup { name: 'w' inputs { key: 'x' value { data_type: TYPE_FP32 dims: 2 } } }",
+      "model_warmup sample 'w', input 'x': no data is set; expected one of zero_data, random_data and input_data_file"
+    ),
   ])
   func `values that make no sense are refused with their path`(text: String, message: String) {
     #expect(throws: InferenceError.invalidArgument(message)) { _ = try ModelConfig(text: text) }
@@ -182,6 +227,64 @@ struct ModelConfigTests {
     #expect(configuration.dynamicBatching?.defaultPriorityLevel == 2)
     let again = ModelConfig(configuration, signature: ModelSignature(inputs: [], outputs: [], isBatchable: false))
     #expect(try again.configuration().configuration.dynamicBatching == configuration.dynamicBatching)
+  }
+
+  @Test(arguments: [true, false])
+  func `samples for warm-up are read in text and in JSON, and written again`(fromText: Bool) throws {
+    let text = """
+      model_warmup {
+        name: "all" batch_size: 4 count: 3
+        inputs { key: "a" value { data_type: TYPE_INT8 random_data: false } }
+        inputs { key: "b" value { data_type: TYPE_STRING dims: [2, 0] input_data_file: "b/b.raw" } }
+      }
+      model_warmup { }
+      """
+    let json = #"""
+      {"model_warmup": [
+        {"name": "all", "batch_size": 4, "count": 3, "inputs": {
+          "a": {"data_type": "TYPE_INT8", "random_data": false},
+          "b": {"data_type": "TYPE_STRING", "dims": [2, 0], "input_data_file": "b/b.raw"}}},
+        {}]}
+      """#
+    var all = WarmUpSample(name: "all")
+    all.batchSize = 4
+    all.count = 3
+    all.inputs = [
+      "a": .init(datatype: .int8, dims: [], contents: .random),
+      "b": .init(datatype: .bytes, dims: [2, 0], contents: .file("b/b.raw")),
+    ]
+    let written = try fromText ? ModelConfig(text: text) : ModelConfig(json: json)
+    let (configuration, unsupported) = try written.configuration()
+    #expect(configuration.warmUpSamples == [all, WarmUpSample(name: "")])
+    #expect(unsupported.isEmpty)
+    let again = ModelConfig(configuration, signature: ModelSignature(inputs: [], outputs: [], isBatchable: false))
+    #expect(try again.configuration().configuration.warmUpSamples == configuration.warmUpSamples)
+  }
+
+  @Test func `policies of single priorities are read, and written again`() throws {
+    let text = """
+      dynamic_batching {
+        priority_levels: 4 default_priority_level: 2
+        default_queue_policy { max_queue_size: 9 }
+        priority_queue_policy {
+          key: 3 value { timeout_action: DELAY default_timeout_microseconds: 500 allow_timeout_override: true }
+        }
+        priority_queue_policy [{ key: 1 value { max_queue_size: 2 } }, { key: 4 }]
+        priority_queue_policy { key: 3 value { timeout_action: DELAY default_timeout_microseconds: 600 } }
+      }
+      """
+    let configuration = try ModelConfig(text: text).configuration().configuration
+    var urgent = QueuePolicy()
+    urgent.maxQueueSize = 2
+    var patient = QueuePolicy()
+    patient.timeoutAction = .delay
+    patient.defaultTimeoutMicroseconds = 600
+    // Of two for one key the last counts, as in every map of protobuf's.
+    #expect(configuration.dynamicBatching?.priorityQueuePolicies == [1: urgent, 3: patient, 4: QueuePolicy()])
+    #expect(configuration.dynamicBatching?.queuePolicy.maxQueueSize == 9)
+    let again = ModelConfig(configuration, signature: ModelSignature(inputs: [], outputs: [], isBatchable: false))
+    #expect(try again.configuration().configuration.dynamicBatching == configuration.dynamicBatching)
+    #expect(try again.configuration().unsupported.isEmpty)
   }
 
   @Test func `versions and counts default as in Triton`() throws {

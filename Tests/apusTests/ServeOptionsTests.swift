@@ -116,6 +116,18 @@ import apus
       } == "--tls-require-client-certificate needs --tls-client-ca, the roots to check them against")
   }
 
+  @Test func `shared memory beside endpoints needs an address that only the operator's network reaches`() throws {
+    #expect(try !configuration().allowsSharedMemory)
+    #expect(try configuration("--shared-memory").allowsSharedMemory)
+    #expect(
+      message { _ = try configuration("--shared-memory", "--data", "d") }
+        == "--shared-memory with --data is for those who come by --private-listen or --private-http-listen: give one of them")
+    for address in ["--private-listen", "--private-http-listen"] {
+      #expect(try configuration("--shared-memory", "--data", "d", address, "127.0.0.1:1").allowsSharedMemory)
+    }
+    #expect(try configuration("--shared-memory", "--data", "d", "--private").allowsSharedMemory)
+  }
+
   @Test func `without a repository or a data directory there is nothing to serve`() {
     #expect(
       message { _ = try ServeOptions.configuration(from: []) }

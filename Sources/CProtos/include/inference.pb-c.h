@@ -61,6 +61,20 @@ typedef struct Inference__RepositoryModelLoadResponse Inference__RepositoryModel
 typedef struct Inference__RepositoryModelUnloadRequest Inference__RepositoryModelUnloadRequest;
 typedef struct Inference__RepositoryModelUnloadRequest__ParametersEntry Inference__RepositoryModelUnloadRequest__ParametersEntry;
 typedef struct Inference__RepositoryModelUnloadResponse Inference__RepositoryModelUnloadResponse;
+typedef struct Inference__LogSettingsRequest Inference__LogSettingsRequest;
+typedef struct Inference__LogSettingsRequest__SettingValue Inference__LogSettingsRequest__SettingValue;
+typedef struct Inference__LogSettingsRequest__SettingsEntry Inference__LogSettingsRequest__SettingsEntry;
+typedef struct Inference__LogSettingsResponse Inference__LogSettingsResponse;
+typedef struct Inference__LogSettingsResponse__SettingValue Inference__LogSettingsResponse__SettingValue;
+typedef struct Inference__LogSettingsResponse__SettingsEntry Inference__LogSettingsResponse__SettingsEntry;
+typedef struct Inference__SystemSharedMemoryStatusRequest Inference__SystemSharedMemoryStatusRequest;
+typedef struct Inference__SystemSharedMemoryStatusResponse Inference__SystemSharedMemoryStatusResponse;
+typedef struct Inference__SystemSharedMemoryStatusResponse__RegionStatus Inference__SystemSharedMemoryStatusResponse__RegionStatus;
+typedef struct Inference__SystemSharedMemoryStatusResponse__RegionsEntry Inference__SystemSharedMemoryStatusResponse__RegionsEntry;
+typedef struct Inference__SystemSharedMemoryRegisterRequest Inference__SystemSharedMemoryRegisterRequest;
+typedef struct Inference__SystemSharedMemoryRegisterResponse Inference__SystemSharedMemoryRegisterResponse;
+typedef struct Inference__SystemSharedMemoryUnregisterRequest Inference__SystemSharedMemoryUnregisterRequest;
+typedef struct Inference__SystemSharedMemoryUnregisterResponse Inference__SystemSharedMemoryUnregisterResponse;
 
 
 /* --- enums --- */
@@ -332,6 +346,9 @@ struct  Inference__ModelInferRequest__InferInputTensor
    */
   size_t n_shape;
   int64_t *shape;
+  /*
+   * `shared_memory_region`, `_byte_size` and `_offset`: the tensor lies there, and not in the message.
+   */
   size_t n_parameters;
   Inference__ModelInferRequest__InferInputTensor__ParametersEntry **parameters;
   /*
@@ -397,8 +414,8 @@ struct  Inference__ModelInferRequest
   size_t n_outputs;
   Inference__ModelInferRequest__InferRequestedOutputTensor **outputs;
   /*
-   * The tensors' bytes, an entry an input and in their order: little-endian, row-major, without padding. Each element
-   * of BYTES is preceded by its length in 4 bytes.
+   * The tensors' bytes, an entry an input and in their order, but for inputs in shared memory: little-endian, row-major,
+   * without padding. Each element of BYTES is preceded by its length in 4 bytes.
    */
   size_t n_raw_input_contents;
   ProtobufCBinaryData *raw_input_contents;
@@ -426,6 +443,9 @@ struct  Inference__ModelInferResponse__InferOutputTensor
   char *datatype;
   size_t n_shape;
   int64_t *shape;
+  /*
+   * Of an output in shared memory: where, as the request said.
+   */
   size_t n_parameters;
   Inference__ModelInferResponse__InferOutputTensor__ParametersEntry **parameters;
   /*
@@ -463,7 +483,7 @@ struct  Inference__ModelInferResponse
   size_t n_outputs;
   Inference__ModelInferResponse__InferOutputTensor **outputs;
   /*
-   * The outputs' bytes, an entry an output and in their order.
+   * The outputs' bytes, an entry an output and in their order; an empty one for an output in shared memory.
    */
   size_t n_raw_output_contents;
   ProtobufCBinaryData *raw_output_contents;
@@ -774,6 +794,209 @@ struct  Inference__RepositoryModelUnloadResponse
 };
 #define INFERENCE__REPOSITORY_MODEL_UNLOAD_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&inference__repository_model_unload_response__descriptor) \
+     }
+
+
+typedef enum {
+  INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE__NOT_SET = 0,
+  INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE_BOOL_PARAM = 1,
+  INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE_UINT32_PARAM = 2,
+  INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE_STRING_PARAM = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE__CASE)
+} Inference__LogSettingsRequest__SettingValue__ParameterChoiceCase;
+
+struct  Inference__LogSettingsRequest__SettingValue
+{
+  ProtobufCMessage base;
+  Inference__LogSettingsRequest__SettingValue__ParameterChoiceCase parameter_choice_case;
+  union {
+    protobuf_c_boolean bool_param;
+    uint32_t uint32_param;
+    char *string_param;
+  };
+};
+#define INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_request__setting_value__descriptor) \
+    , INFERENCE__LOG_SETTINGS_REQUEST__SETTING_VALUE__PARAMETER_CHOICE__NOT_SET, {0} }
+
+
+struct  Inference__LogSettingsRequest__SettingsEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  Inference__LogSettingsRequest__SettingValue *value;
+};
+#define INFERENCE__LOG_SETTINGS_REQUEST__SETTINGS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_request__settings_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Inference__LogSettingsRequest
+{
+  ProtobufCMessage base;
+  /*
+   * log_info, log_warning, log_error (bool) and log_verbose_level (uint32). Only these change.
+   */
+  size_t n_settings;
+  Inference__LogSettingsRequest__SettingsEntry **settings;
+};
+#define INFERENCE__LOG_SETTINGS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_request__descriptor) \
+    , 0,NULL }
+
+
+typedef enum {
+  INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE__NOT_SET = 0,
+  INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE_BOOL_PARAM = 1,
+  INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE_UINT32_PARAM = 2,
+  INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE_STRING_PARAM = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE__CASE)
+} Inference__LogSettingsResponse__SettingValue__ParameterChoiceCase;
+
+struct  Inference__LogSettingsResponse__SettingValue
+{
+  ProtobufCMessage base;
+  Inference__LogSettingsResponse__SettingValue__ParameterChoiceCase parameter_choice_case;
+  union {
+    protobuf_c_boolean bool_param;
+    uint32_t uint32_param;
+    char *string_param;
+  };
+};
+#define INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_response__setting_value__descriptor) \
+    , INFERENCE__LOG_SETTINGS_RESPONSE__SETTING_VALUE__PARAMETER_CHOICE__NOT_SET, {0} }
+
+
+struct  Inference__LogSettingsResponse__SettingsEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  Inference__LogSettingsResponse__SettingValue *value;
+};
+#define INFERENCE__LOG_SETTINGS_RESPONSE__SETTINGS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_response__settings_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Inference__LogSettingsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * All of them, and log_file and log_format (string).
+   */
+  size_t n_settings;
+  Inference__LogSettingsResponse__SettingsEntry **settings;
+};
+#define INFERENCE__LOG_SETTINGS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__log_settings_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Inference__SystemSharedMemoryStatusRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Empty: every region.
+   */
+  char *name;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_status_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Inference__SystemSharedMemoryStatusResponse__RegionStatus
+{
+  ProtobufCMessage base;
+  char *name;
+  /*
+   * The object's name.
+   */
+  char *key;
+  /*
+   * Where the region begins in the object.
+   */
+  uint64_t offset;
+  uint64_t byte_size;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_RESPONSE__REGION_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_status_response__region_status__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Inference__SystemSharedMemoryStatusResponse__RegionsEntry
+{
+  ProtobufCMessage base;
+  char *key;
+  Inference__SystemSharedMemoryStatusResponse__RegionStatus *value;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_RESPONSE__REGIONS_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_status_response__regions_entry__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL }
+
+
+struct  Inference__SystemSharedMemoryStatusResponse
+{
+  ProtobufCMessage base;
+  /*
+   * By their names.
+   */
+  size_t n_regions;
+  Inference__SystemSharedMemoryStatusResponse__RegionsEntry **regions;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_status_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Inference__SystemSharedMemoryRegisterRequest
+{
+  ProtobufCMessage base;
+  /*
+   * One that no region has.
+   */
+  char *name;
+  /*
+   * As for shm_open.
+   */
+  char *key;
+  uint64_t offset;
+  uint64_t byte_size;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_register_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Inference__SystemSharedMemoryRegisterResponse
+{
+  ProtobufCMessage base;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_register_response__descriptor) \
+     }
+
+
+struct  Inference__SystemSharedMemoryUnregisterRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Empty: every region.
+   */
+  char *name;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_unregister_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
+
+
+struct  Inference__SystemSharedMemoryUnregisterResponse
+{
+  ProtobufCMessage base;
+};
+#define INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&inference__system_shared_memory_unregister_response__descriptor) \
      }
 
 
@@ -1424,6 +1647,176 @@ Inference__RepositoryModelUnloadResponse *
 void   inference__repository_model_unload_response__free_unpacked
                      (Inference__RepositoryModelUnloadResponse *message,
                       ProtobufCAllocator *allocator);
+/* Inference__LogSettingsRequest__SettingValue methods */
+void   inference__log_settings_request__setting_value__init
+                     (Inference__LogSettingsRequest__SettingValue         *message);
+/* Inference__LogSettingsRequest__SettingsEntry methods */
+void   inference__log_settings_request__settings_entry__init
+                     (Inference__LogSettingsRequest__SettingsEntry         *message);
+/* Inference__LogSettingsRequest methods */
+void   inference__log_settings_request__init
+                     (Inference__LogSettingsRequest         *message);
+size_t inference__log_settings_request__get_packed_size
+                     (const Inference__LogSettingsRequest   *message);
+size_t inference__log_settings_request__pack
+                     (const Inference__LogSettingsRequest   *message,
+                      uint8_t             *out);
+size_t inference__log_settings_request__pack_to_buffer
+                     (const Inference__LogSettingsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__LogSettingsRequest *
+       inference__log_settings_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__log_settings_request__free_unpacked
+                     (Inference__LogSettingsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__LogSettingsResponse__SettingValue methods */
+void   inference__log_settings_response__setting_value__init
+                     (Inference__LogSettingsResponse__SettingValue         *message);
+/* Inference__LogSettingsResponse__SettingsEntry methods */
+void   inference__log_settings_response__settings_entry__init
+                     (Inference__LogSettingsResponse__SettingsEntry         *message);
+/* Inference__LogSettingsResponse methods */
+void   inference__log_settings_response__init
+                     (Inference__LogSettingsResponse         *message);
+size_t inference__log_settings_response__get_packed_size
+                     (const Inference__LogSettingsResponse   *message);
+size_t inference__log_settings_response__pack
+                     (const Inference__LogSettingsResponse   *message,
+                      uint8_t             *out);
+size_t inference__log_settings_response__pack_to_buffer
+                     (const Inference__LogSettingsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__LogSettingsResponse *
+       inference__log_settings_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__log_settings_response__free_unpacked
+                     (Inference__LogSettingsResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryStatusRequest methods */
+void   inference__system_shared_memory_status_request__init
+                     (Inference__SystemSharedMemoryStatusRequest         *message);
+size_t inference__system_shared_memory_status_request__get_packed_size
+                     (const Inference__SystemSharedMemoryStatusRequest   *message);
+size_t inference__system_shared_memory_status_request__pack
+                     (const Inference__SystemSharedMemoryStatusRequest   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_status_request__pack_to_buffer
+                     (const Inference__SystemSharedMemoryStatusRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryStatusRequest *
+       inference__system_shared_memory_status_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_status_request__free_unpacked
+                     (Inference__SystemSharedMemoryStatusRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryStatusResponse__RegionStatus methods */
+void   inference__system_shared_memory_status_response__region_status__init
+                     (Inference__SystemSharedMemoryStatusResponse__RegionStatus         *message);
+/* Inference__SystemSharedMemoryStatusResponse__RegionsEntry methods */
+void   inference__system_shared_memory_status_response__regions_entry__init
+                     (Inference__SystemSharedMemoryStatusResponse__RegionsEntry         *message);
+/* Inference__SystemSharedMemoryStatusResponse methods */
+void   inference__system_shared_memory_status_response__init
+                     (Inference__SystemSharedMemoryStatusResponse         *message);
+size_t inference__system_shared_memory_status_response__get_packed_size
+                     (const Inference__SystemSharedMemoryStatusResponse   *message);
+size_t inference__system_shared_memory_status_response__pack
+                     (const Inference__SystemSharedMemoryStatusResponse   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_status_response__pack_to_buffer
+                     (const Inference__SystemSharedMemoryStatusResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryStatusResponse *
+       inference__system_shared_memory_status_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_status_response__free_unpacked
+                     (Inference__SystemSharedMemoryStatusResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryRegisterRequest methods */
+void   inference__system_shared_memory_register_request__init
+                     (Inference__SystemSharedMemoryRegisterRequest         *message);
+size_t inference__system_shared_memory_register_request__get_packed_size
+                     (const Inference__SystemSharedMemoryRegisterRequest   *message);
+size_t inference__system_shared_memory_register_request__pack
+                     (const Inference__SystemSharedMemoryRegisterRequest   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_register_request__pack_to_buffer
+                     (const Inference__SystemSharedMemoryRegisterRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryRegisterRequest *
+       inference__system_shared_memory_register_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_register_request__free_unpacked
+                     (Inference__SystemSharedMemoryRegisterRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryRegisterResponse methods */
+void   inference__system_shared_memory_register_response__init
+                     (Inference__SystemSharedMemoryRegisterResponse         *message);
+size_t inference__system_shared_memory_register_response__get_packed_size
+                     (const Inference__SystemSharedMemoryRegisterResponse   *message);
+size_t inference__system_shared_memory_register_response__pack
+                     (const Inference__SystemSharedMemoryRegisterResponse   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_register_response__pack_to_buffer
+                     (const Inference__SystemSharedMemoryRegisterResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryRegisterResponse *
+       inference__system_shared_memory_register_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_register_response__free_unpacked
+                     (Inference__SystemSharedMemoryRegisterResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryUnregisterRequest methods */
+void   inference__system_shared_memory_unregister_request__init
+                     (Inference__SystemSharedMemoryUnregisterRequest         *message);
+size_t inference__system_shared_memory_unregister_request__get_packed_size
+                     (const Inference__SystemSharedMemoryUnregisterRequest   *message);
+size_t inference__system_shared_memory_unregister_request__pack
+                     (const Inference__SystemSharedMemoryUnregisterRequest   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_unregister_request__pack_to_buffer
+                     (const Inference__SystemSharedMemoryUnregisterRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryUnregisterRequest *
+       inference__system_shared_memory_unregister_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_unregister_request__free_unpacked
+                     (Inference__SystemSharedMemoryUnregisterRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Inference__SystemSharedMemoryUnregisterResponse methods */
+void   inference__system_shared_memory_unregister_response__init
+                     (Inference__SystemSharedMemoryUnregisterResponse         *message);
+size_t inference__system_shared_memory_unregister_response__get_packed_size
+                     (const Inference__SystemSharedMemoryUnregisterResponse   *message);
+size_t inference__system_shared_memory_unregister_response__pack
+                     (const Inference__SystemSharedMemoryUnregisterResponse   *message,
+                      uint8_t             *out);
+size_t inference__system_shared_memory_unregister_response__pack_to_buffer
+                     (const Inference__SystemSharedMemoryUnregisterResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Inference__SystemSharedMemoryUnregisterResponse *
+       inference__system_shared_memory_unregister_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   inference__system_shared_memory_unregister_response__free_unpacked
+                     (Inference__SystemSharedMemoryUnregisterResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Inference__ServerLiveRequest_Closure)
@@ -1561,6 +1954,48 @@ typedef void (*Inference__RepositoryModelUnloadRequest_Closure)
 typedef void (*Inference__RepositoryModelUnloadResponse_Closure)
                  (const Inference__RepositoryModelUnloadResponse *message,
                   void *closure_data);
+typedef void (*Inference__LogSettingsRequest__SettingValue_Closure)
+                 (const Inference__LogSettingsRequest__SettingValue *message,
+                  void *closure_data);
+typedef void (*Inference__LogSettingsRequest__SettingsEntry_Closure)
+                 (const Inference__LogSettingsRequest__SettingsEntry *message,
+                  void *closure_data);
+typedef void (*Inference__LogSettingsRequest_Closure)
+                 (const Inference__LogSettingsRequest *message,
+                  void *closure_data);
+typedef void (*Inference__LogSettingsResponse__SettingValue_Closure)
+                 (const Inference__LogSettingsResponse__SettingValue *message,
+                  void *closure_data);
+typedef void (*Inference__LogSettingsResponse__SettingsEntry_Closure)
+                 (const Inference__LogSettingsResponse__SettingsEntry *message,
+                  void *closure_data);
+typedef void (*Inference__LogSettingsResponse_Closure)
+                 (const Inference__LogSettingsResponse *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryStatusRequest_Closure)
+                 (const Inference__SystemSharedMemoryStatusRequest *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryStatusResponse__RegionStatus_Closure)
+                 (const Inference__SystemSharedMemoryStatusResponse__RegionStatus *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryStatusResponse__RegionsEntry_Closure)
+                 (const Inference__SystemSharedMemoryStatusResponse__RegionsEntry *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryStatusResponse_Closure)
+                 (const Inference__SystemSharedMemoryStatusResponse *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryRegisterRequest_Closure)
+                 (const Inference__SystemSharedMemoryRegisterRequest *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryRegisterResponse_Closure)
+                 (const Inference__SystemSharedMemoryRegisterResponse *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryUnregisterRequest_Closure)
+                 (const Inference__SystemSharedMemoryUnregisterRequest *message,
+                  void *closure_data);
+typedef void (*Inference__SystemSharedMemoryUnregisterResponse_Closure)
+                 (const Inference__SystemSharedMemoryUnregisterResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1616,6 +2051,22 @@ struct Inference__GRPCInferenceService_Service
                                   const Inference__RepositoryModelUnloadRequest *input,
                                   Inference__RepositoryModelUnloadResponse_Closure closure,
                                   void *closure_data);
+  void (*log_settings)(Inference__GRPCInferenceService_Service *service,
+                       const Inference__LogSettingsRequest *input,
+                       Inference__LogSettingsResponse_Closure closure,
+                       void *closure_data);
+  void (*system_shared_memory_status)(Inference__GRPCInferenceService_Service *service,
+                                      const Inference__SystemSharedMemoryStatusRequest *input,
+                                      Inference__SystemSharedMemoryStatusResponse_Closure closure,
+                                      void *closure_data);
+  void (*system_shared_memory_register)(Inference__GRPCInferenceService_Service *service,
+                                        const Inference__SystemSharedMemoryRegisterRequest *input,
+                                        Inference__SystemSharedMemoryRegisterResponse_Closure closure,
+                                        void *closure_data);
+  void (*system_shared_memory_unregister)(Inference__GRPCInferenceService_Service *service,
+                                          const Inference__SystemSharedMemoryUnregisterRequest *input,
+                                          Inference__SystemSharedMemoryUnregisterResponse_Closure closure,
+                                          void *closure_data);
 };
 typedef void (*Inference__GRPCInferenceService_ServiceDestroy)(Inference__GRPCInferenceService_Service *);
 void inference__grpcinference_service__init (Inference__GRPCInferenceService_Service *service,
@@ -1635,7 +2086,11 @@ void inference__grpcinference_service__init (Inference__GRPCInferenceService_Ser
       function_prefix__ ## model_statistics,\
       function_prefix__ ## repository_index,\
       function_prefix__ ## repository_model_load,\
-      function_prefix__ ## repository_model_unload  }
+      function_prefix__ ## repository_model_unload,\
+      function_prefix__ ## log_settings,\
+      function_prefix__ ## system_shared_memory_status,\
+      function_prefix__ ## system_shared_memory_register,\
+      function_prefix__ ## system_shared_memory_unregister  }
 void inference__grpcinference_service__server_live(ProtobufCService *service,
                                                    const Inference__ServerLiveRequest *input,
                                                    Inference__ServerLiveResponse_Closure closure,
@@ -1684,6 +2139,22 @@ void inference__grpcinference_service__repository_model_unload(ProtobufCService 
                                                                const Inference__RepositoryModelUnloadRequest *input,
                                                                Inference__RepositoryModelUnloadResponse_Closure closure,
                                                                void *closure_data);
+void inference__grpcinference_service__log_settings(ProtobufCService *service,
+                                                    const Inference__LogSettingsRequest *input,
+                                                    Inference__LogSettingsResponse_Closure closure,
+                                                    void *closure_data);
+void inference__grpcinference_service__system_shared_memory_status(ProtobufCService *service,
+                                                                   const Inference__SystemSharedMemoryStatusRequest *input,
+                                                                   Inference__SystemSharedMemoryStatusResponse_Closure closure,
+                                                                   void *closure_data);
+void inference__grpcinference_service__system_shared_memory_register(ProtobufCService *service,
+                                                                     const Inference__SystemSharedMemoryRegisterRequest *input,
+                                                                     Inference__SystemSharedMemoryRegisterResponse_Closure closure,
+                                                                     void *closure_data);
+void inference__grpcinference_service__system_shared_memory_unregister(ProtobufCService *service,
+                                                                       const Inference__SystemSharedMemoryUnregisterRequest *input,
+                                                                       Inference__SystemSharedMemoryUnregisterResponse_Closure closure,
+                                                                       void *closure_data);
 
 /* --- descriptors --- */
 
@@ -1732,6 +2203,20 @@ extern const ProtobufCMessageDescriptor inference__repository_model_load_respons
 extern const ProtobufCMessageDescriptor inference__repository_model_unload_request__descriptor;
 extern const ProtobufCMessageDescriptor inference__repository_model_unload_request__parameters_entry__descriptor;
 extern const ProtobufCMessageDescriptor inference__repository_model_unload_response__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_request__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_request__setting_value__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_request__settings_entry__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_response__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_response__setting_value__descriptor;
+extern const ProtobufCMessageDescriptor inference__log_settings_response__settings_entry__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_status_request__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_status_response__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_status_response__region_status__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_status_response__regions_entry__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_register_request__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_register_response__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_unregister_request__descriptor;
+extern const ProtobufCMessageDescriptor inference__system_shared_memory_unregister_response__descriptor;
 extern const ProtobufCServiceDescriptor inference__grpcinference_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -22,6 +22,8 @@ internal struct LoadPlan: Sendable {
 /// One file of a model, and how it is to be run.
 internal struct ModelFile: Sendable {
   var path: String
+  /// The model's, where files lie that its configuration names.
+  var directory: String
   var backend: any Backend
   var configuration: ModelConfiguration
   /// Labels by output name.
@@ -42,6 +44,7 @@ package struct DeploymentLoader: Sendable {
   private let choice: BackendChoice
   private let poolLimits: PoolLimits
   private let warmsUp: Bool
+  private let hasResponseCache: Bool
   private let completion: ConfigurationCompletion
   private let log: Log
   /// A label file is read whole; ImageNet's 21,841 labels take less than a megabyte.
@@ -49,13 +52,15 @@ package struct DeploymentLoader: Sendable {
 
   /// - Parameters:
   ///   - defaultMaxBatchSize: For a model that batches and whose configuration does not say how much. At least 1.
-  ///   - warmsUp: Whether every instance runs once before its version serves.
+  ///   - warmsUp: Whether every instance runs once on zeros before its version serves, if the model has no samples for that.
+  ///   - hasResponseCache: Whether models that ask for it have their answers kept. If not, the log says so.
   package init(
     backends: [any Backend], poolLimits: PoolLimits = PoolLimits(), defaultMaxBatchSize: Int = 8,
-    warmsUp: Bool = true, log: Log
+    warmsUp: Bool = true, hasResponseCache: Bool = false, log: Log
   ) {
     choice = BackendChoice(backends: backends)
     self.warmsUp = warmsUp
+    self.hasResponseCache = hasResponseCache
     self.poolLimits = poolLimits
     completion = ConfigurationCompletion(defaultMaxBatchSize: defaultMaxBatchSize)
     self.log = log
@@ -100,6 +105,9 @@ package struct DeploymentLoader: Sendable {
       log.warning("a field of the configuration is set and has no effect here", ["model": model, "field": field])
     }
     let configuration = read.configuration
+    if let reason = whyNotCached(configuration) {
+      log.warning("response_cache is enabled and has no effect: \(reason)", ["model": model])
+    }
     try checkPath(configuration.defaultModelFilename, "default_model_filename", of: model)
     for (output, filename) in configuration.labelFiles.sorted(by: { $0.key < $1.key }) {
       try checkPath(filename, "label_filename of output '\(output)'", of: model)
@@ -133,13 +141,14 @@ package struct DeploymentLoader: Sendable {
       let given = plan.configuration.defaultModelFilename
       let filename = given.isEmpty ? plan.backend.defaultModelFilename : given
       return ModelFile(
-        path: "\(plan.path)/\(plan.versions[0])/\(filename)", backend: plan.backend, configuration: plan.configuration,
-        labels: plan.labels)
+        path: "\(plan.path)/\(plan.versions[0])/\(filename)", directory: plan.path, backend: plan.backend,
+        configuration: plan.configuration, labels: plan.labels)
     case .file(let folder, let name):
       var configuration = ModelConfiguration(name: model)
       configuration.defaultModelFilename = name
       let backend = try choice.backend(for: configuration) { _ in true }
-      return ModelFile(path: "\(folder)/\(name)", backend: backend, configuration: configuration, labels: [:])
+      return ModelFile(
+        path: "\(folder)/\(name)", directory: folder, backend: backend, configuration: configuration, labels: [:])
     }
   }
 
@@ -148,8 +157,8 @@ package struct DeploymentLoader: Sendable {
     let given = plan.configuration.defaultModelFilename
     let filename = given.isEmpty ? plan.backend.defaultModelFilename : given
     var file = ModelFile(
-      path: "\(plan.path)/\(version)/\(filename)", backend: plan.backend, configuration: plan.configuration,
-      labels: plan.labels)
+      path: "\(plan.path)/\(version)/\(filename)", directory: plan.path, backend: plan.backend,
+      configuration: plan.configuration, labels: plan.labels)
     file.configuration.defaultModelFilename = filename
     let serving = try start(file, endpoint: plan.configuration.name, deployment: "\(version)", limits: poolLimits)
     return LoadedDeployment(version: version, serving: serving, files: plan.files)
@@ -175,12 +184,15 @@ package struct DeploymentLoader: Sendable {
     configuration.backend = file.backend.name
     configuration.platform = file.backend.platform
     let signature = ConfigurationCompletion.signature(of: configuration)
+    let warmUp = WarmUpReader(
+      directory: file.directory, signature: signature, maxBatchSize: configuration.maxBatchSize ?? 0)
+    let warmUpBatches = try warmUp.batches(of: configuration.warmUpSamples)
     let ownLog = self.log
     var reload: (@Sendable () throws(InferenceError) -> any LoadedModel)?
     if reloads { reload = { () throws(InferenceError) in try file.load() } }
     let pool = ModelPool(
       name: endpoint, version: deployment, configuration: configuration, model: model, limits: limits,
-      warmsUp: warmsUp, reload: reload,
+      warmsUp: warmsUp, warmUpBatches: warmUpBatches, reload: reload,
       log: { line in
         ownLog.warning(line)
         log(line)
@@ -192,6 +204,14 @@ package struct DeploymentLoader: Sendable {
     return ServingDeployment(
       name: endpoint, version: deployment, pool: pool, signature: signature, configuration: configuration,
       labels: signature.outputs.map { file.labels[$0.name] })
+  }
+
+  /// Why a model that asks for it has no part in the response cache; nil if it has, or does not ask.
+  private func whyNotCached(_ configuration: ModelConfiguration) -> String? {
+    guard configuration.usesResponseCache else { return nil }
+    guard hasResponseCache else { return "this server has no response cache; --response-cache-bytes gives it one" }
+    guard configuration.dynamicBatching?.preserveOrdering == true else { return nil }
+    return "answers of the model leave in the order of its requests, by dynamic_batching.preserve_ordering"
   }
 
   private func labels(

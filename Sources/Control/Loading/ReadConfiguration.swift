@@ -63,7 +63,6 @@ internal enum UnsupportedField {
     "input.format",
     "instance_group.host_policy", "instance_group.kind: KIND_MODEL", "instance_group.rate_limiter",
     "metric_tags", "model_metrics",
-    "model_warmup",  // Every instance runs once on zeros before it serves.
     "optimization.cuda", "optimization.eager_batching", "optimization.gather_kernel_buffer_threshold",
     "optimization.input_pinned_memory", "optimization.output_pinned_memory", "optimization.priority",
     "runtime",

@@ -81,7 +81,7 @@ package final class GatewayRequest: @unchecked Sendable {
     return buffer.bytes
   }
 
-  private var arenaIsFull: InferenceError {
+  var arenaIsFull: InferenceError {
     .resourceExhausted(
       "the request's names, shapes and parameters need more memory than a request may use: the limit is "
         + "\(arena.pointee.limitBytes) bytes")

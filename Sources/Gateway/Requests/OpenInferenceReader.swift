@@ -3,8 +3,8 @@ package import Inference
 /// Reads a ModelInfer request of the Open Inference Protocol's REST form.
 ///
 /// Tensors are read from the text straight into their memory, or stay in the body where they came as binary data.
-/// Members that the protocol does not name are passed over. (Triton, "Binary Tensor Data Extension", "Classification
-/// Extension", "Parameters Extension".)
+/// Members that the protocol does not name are passed over. Tensors in shared memory are only noted in the request. (Triton,
+/// "Binary Tensor Data Extension", "Classification Extension", "Parameters Extension", "Shared-Memory Extension".)
 package enum OpenInferenceReader {
   /// Inputs, outputs and parameters of one request, at most of each.
   static let maxParts = 4096
@@ -14,8 +14,7 @@ package enum OpenInferenceReader {
   ///   - jsonByteCount: The header `Inference-Header-Content-Length`: where the JSON ends and binary data begins. Nil:
   ///     all of it is JSON.
   /// - Returns: How the answer is wanted.
-  /// - Throws: `.invalidArgument` with the path of what is wrong, what was expected and what came; `.unimplemented` for
-  ///   shared memory.
+  /// - Throws: `.invalidArgument` with the path of what is wrong, what was expected and what came.
   package static func read(
     _ body: ReceivedBody, jsonByteCount: Int? = nil, into request: GatewayRequest
   ) throws(InferenceError) -> AnswerForm {
@@ -46,6 +45,7 @@ package enum OpenInferenceReader {
     var shape: [Int64]?
     var datatype: Datatype?
     var binaryByteCount: Int?
+    var place = SharedTensorParameters()
     var tensor: TensorAssembler?
     /// Where `data` begins, if it came before the datatype.
     var dataOffset: Int?
@@ -55,6 +55,7 @@ package enum OpenInferenceReader {
     var name: JSONString?
     var classCount = 0
     var isBinary: Bool?
+    var place = SharedTensorParameters()
   }
 
   fileprivate struct Draft {
@@ -123,8 +124,13 @@ extension OpenInferenceReader.Draft {
       guard input.datatype != nil else { throw JSONFault("'datatype' is missing", at: start) }
       guard input.shape != nil else { throw JSONFault("'shape' is missing", at: start) }
       try readLateData(of: &input, scanner)
-      guard input.tensor != nil || input.binaryByteCount != nil else {
+      let isShared = !input.place.isEmpty
+      guard input.tensor != nil || input.binaryByteCount != nil || isShared else {
         throw JSONFault("'data' is missing, and so is the parameter 'binary_data_size'", at: start)
+      }
+      guard !isShared || input.tensor == nil && input.binaryByteCount == nil else {
+        let other = input.tensor == nil ? "the parameter 'binary_data_size'" : "'data'"
+        throw JSONFault("both \(other) and the parameter 'shared_memory_region' are given: expected one of them", at: start)
       }
       guard input.tensor == nil || input.binaryByteCount == nil else {
         throw JSONFault("both 'data' and the parameter 'binary_data_size' are given: expected one of them", at: start)
@@ -227,17 +233,48 @@ extension OpenInferenceReader.Draft {
         let size = try Int64.read(&scanner)
         guard size >= 0 else { throw JSONFault("expected 0 or more, got \(size)", at: start) }
         input.binaryByteCount = Int(size)
-      } else {
-        try refuseSharedMemory(name)
+      } else if try !readPlace(&input.place, name, &scanner) {
         try scanner.skipValue(depth: 4)
       }
     }
   }
 
-  private func refuseSharedMemory(_ name: JSONString) throws(JSONFault) {
-    guard name.text.hasPrefix("shared_memory_") else { return }
-    throw JSONFault(
-      passing: .unimplemented("the parameter '\(name.quotable)': this server does not share memory with its clients"))
+  // MARK: - Shared memory
+
+  /// Reads one of the parameters that say where in shared memory a tensor lies; false: it is none of them.
+  private func readPlace(
+    _ place: inout SharedTensorParameters, _ name: JSONString, _ scanner: inout JSONScanner
+  ) throws(JSONFault) -> Bool {
+    if name.equals("shared_memory_region") {
+      let region = try scanner.string()
+      do throws(InferenceError) { place.region = try request.copy(region) } catch { throw JSONFault(passing: error) }
+      return true
+    }
+    if name.equals("shared_memory_byte_size") {
+      place.byteSize = try readSize(&scanner)
+      return true
+    }
+    if name.equals("shared_memory_offset") {
+      place.offset = try readSize(&scanner)
+      return true
+    }
+    return false
+  }
+
+  private func readSize(_ scanner: inout JSONScanner) throws(JSONFault) -> Int64 {
+    _ = scanner.next()
+    let start = scanner.offset
+    let size = try Int64.read(&scanner)
+    guard size >= 0 else { throw JSONFault("expected 0 or more, got \(size)", at: start) }
+    return size
+  }
+
+  /// Notes in the request that one of its tensors lies in shared memory, if it does.
+  private func note(
+    _ parameters: SharedTensorParameters, _ role: SharedTensor.Role, _ position: Int, _ path: String
+  ) throws(InferenceError) {
+    guard let tensor = try parameters.place(role, position, of: path) else { return }
+    guard request.pointer.pointee.note(tensor) else { throw request.arenaIsFull }
   }
 
   // MARK: - Outputs
@@ -255,8 +292,7 @@ extension OpenInferenceReader.Draft {
             output.isBinary = try JSONBool.read(&scanner).value != 0
           } else if name.equals("classification") {
             output.classCount = Int(try Int64.read(&scanner))
-          } else {
-            try refuseSharedMemory(name)
+          } else if try !readPlace(&output.place, name, &scanner) {
             try scanner.skipValue(depth: 4)
           }
         }
@@ -313,6 +349,7 @@ extension OpenInferenceReader.Draft {
         bytes = read[index].tensor.map { request.adopt($0.buffer) } ?? UnsafeRawBufferPointer(start: nil, count: 0)
         inputs?[index].tensor = nil
       }
+      try note(read[index].place, .input, index, "inputs[\(index)].parameters")
       tensors.append(
         Tensor(
           name: try request.copy(name), datatype: datatype,
@@ -327,6 +364,11 @@ extension OpenInferenceReader.Draft {
     var requested: [RequestedOutput] = []
     for output in outputs {
       guard let name = output.name else { continue }
+      try note(output.place, .output, requested.count, "outputs[\(requested.count)].parameters")
+      guard output.classCount == 0 || output.place.isEmpty else {
+        throw .invalidArgument(
+          "outputs[\(requested.count)].parameters has both classification and shared_memory_region: expected one of them")
+      }
       requested.append(RequestedOutput(name: try request.copy(name), classCount: output.classCount))
     }
     message.pointee.requestedOutputs = try request.copyValues(requested)

@@ -14,6 +14,8 @@ package struct GatewayHost: Sendable {
   package var isReady: @Sendable () -> Bool = { true }
   /// An error as it is told while the first models still load.
   package var whileStarting: @Sendable (InferenceError) -> InferenceError = { $0 }
+  /// What clients have registered; nil: this server shares no memory.
+  package var sharedMemory: SharedMemoryRegions?
 
   package init(door: GatewayDoor, board: ServingBoard, version: String) {
     self.door = door

@@ -62,6 +62,7 @@ struct InferenceCall: Sendable {
   func infer(
     _ request: GatewayRequest, body: ReceivedBody, _ form: AnswerForm
   ) async throws -> GatewayDoor.Outcome<OpenInferenceWriter.Answer> {
+    if request.pointer.pointee.sharedTensors != nil { _ = try host.sharedMemory(for: call) }
     try call.memory.reserve(max(0, request.heldBytes - body.bytes.count))
     let door = host.door
     call.watch?.whenGone { door.cancel(request) }

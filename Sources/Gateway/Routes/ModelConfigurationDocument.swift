@@ -17,10 +17,12 @@ enum ModelConfigurationDocument {
       "default_model_filename": .string(configuration.defaultModelFilename),
       "dynamic_batching": configuration.dynamicBatching.map(dynamicBatching),
       "optimization": optimization(configuration),
+      "response_cache": configuration.usesResponseCache ? ["enable": .bool(true)] : nil,
       "parameters": .object(
         configuration.parameters.sorted { $0.key < $1.key }.map {
           .init(name: $0.key, value: ["string_value": .string($0.value)])
         }),
+      "model_warmup": warmUpSamples(configuration.warmUpSamples),
     ])
   }
 
@@ -39,11 +41,15 @@ enum ModelConfigurationDocument {
       tensors.map { tensor in
         .members([
           "name": .string(tensor.name),
-          "data_type": .string("TYPE_\(tensor.datatype == .bytes ? "STRING" : "\(tensor.datatype)")"),
+          "data_type": dataType(tensor.datatype),
           "dims": .list(tensor.shape.dropFirst(hasBatchAxis ? 1 : 0).map { .integer($0) }),
           "label_filename": labels[tensor.name].map { .string($0) },
         ])
       })
+  }
+
+  private static func dataType(_ datatype: Datatype) -> JSONDocument {
+    .string("TYPE_\(datatype == .bytes ? "STRING" : "\(datatype)")")
   }
 
   private static func instanceGroup(_ group: InstanceGroup) -> JSONDocument {
@@ -60,17 +66,26 @@ enum ModelConfigurationDocument {
   }
 
   private static func dynamicBatching(_ batching: DynamicBatching) -> JSONDocument {
-    let policy = batching.queuePolicy
-    return [
+    let policies = batching.priorityQueuePolicies.sorted { $0.key < $1.key }.map {
+      JSONDocument.Member(name: "\($0.key)", value: queuePolicy($0.value))
+    }
+    return .members([
       "preferred_batch_size": .list(batching.preferredBatchSizes.map { .integer(Int64($0)) }),
       "max_queue_delay_microseconds": .integer(Int64(clamping: batching.maxQueueDelayMicroseconds)),
       "preserve_ordering": .bool(batching.preserveOrdering),
-      "default_queue_policy": [
-        "timeout_action": policy.timeoutAction == .delay ? "DELAY" : "REJECT",
-        "default_timeout_microseconds": .integer(Int64(clamping: policy.defaultTimeoutMicroseconds)),
-        "allow_timeout_override": .bool(policy.allowTimeoutOverride),
-        "max_queue_size": .integer(Int64(policy.maxQueueSize)),
-      ],
+      "priority_levels": .integer(Int64(batching.priorityLevels)),
+      "default_priority_level": .integer(Int64(batching.defaultPriorityLevel)),
+      "default_queue_policy": queuePolicy(batching.queuePolicy),
+      "priority_queue_policy": policies.isEmpty ? nil : .object(policies),
+    ])
+  }
+
+  private static func queuePolicy(_ policy: QueuePolicy) -> JSONDocument {
+    [
+      "timeout_action": policy.timeoutAction == .delay ? "DELAY" : "REJECT",
+      "default_timeout_microseconds": .integer(Int64(clamping: policy.defaultTimeoutMicroseconds)),
+      "allow_timeout_override": .bool(policy.allowTimeoutOverride),
+      "max_queue_size": .integer(Int64(policy.maxQueueSize)),
     ]
   }
 
@@ -86,5 +101,31 @@ enum ModelConfigurationDocument {
       "graph": ["level": .integer(Int64(configuration.graphOptimizationLevel))],
       "execution_accelerators": accelerators.isEmpty ? nil : ["gpu_execution_accelerator": .list(accelerators)],
     ])
+  }
+
+  private static func warmUpSamples(_ samples: [WarmUpSample]) -> JSONDocument? {
+    samples.isEmpty ? nil : JSONDocument.list(samples.map(warmUpSample))
+  }
+
+  private static func warmUpSample(_ sample: WarmUpSample) -> JSONDocument {
+    let inputs = sample.inputs.sorted { $0.key < $1.key }.map { name, input in
+      let contents: (name: String, value: JSONDocument) =
+        switch input.contents {
+        case .zeros: ("zero_data", true)
+        case .random: ("random_data", true)
+        case .file(let file): ("input_data_file", .string(file))
+        }
+      return JSONDocument.Member(
+        name: name,
+        value: .object([
+          .init(name: "data_type", value: dataType(input.datatype)),
+          .init(name: "dims", value: .list(input.dims.map { .integer($0) })),
+          .init(name: contents.name, value: contents.value),
+        ]))
+    }
+    return [
+      "name": .string(sample.name), "batch_size": .integer(Int64(sample.batchSize)), "inputs": .object(inputs),
+      "count": .integer(Int64(sample.count)),
+    ]
   }
 }

@@ -10,7 +10,7 @@ extension GatewayRoutes {
     add(.get, "/", errors: .message) { _ in .text(host.isLive() ? .ok : .serviceUnavailable, host.isLive() ? "Healthy" : "Stopping") }
     add(.get, "/healthz/live", errors: .message) { _ in try ModelRoutes.state("live", host.isLive()) }
     add(.get, "/healthz/ready", errors: .message) { _ in try ModelRoutes.state("ready", host.isReady()) }
-    add(.get, "/v2", errors: .protocolError) { _ in .json(.ok, ModelRoutes.server(host).bytes) }
+    add(.get, "/v2", errors: .protocolError) { call in .json(.ok, ModelRoutes.server(host, call).bytes) }
     add(.get, "/v2/health/live", errors: .protocolError) { _ in try ModelRoutes.state("live", host.isLive()) }
     add(.get, "/v2/health/ready", errors: .protocolError) { _ in try ModelRoutes.state("ready", host.isReady()) }
     add(.get, "/v2/models/stats", errors: .protocolError) { call in
@@ -57,13 +57,17 @@ extension InferenceCall {
 }
 
 private enum ModelRoutes {
-  /// Clients look here before they use an extension, so only what works is named.
-  static let extensions: JSONDocument = [
-    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics",
+  /// Those that are always there. Clients look here before they use an extension, so only what works is named.
+  static let extensions: [JSONDocument] = [
+    "classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics", "logging",
   ]
 
-  static func server(_ host: GatewayHost) -> JSONDocument {
-    ["name": "apus", "version": .string(host.version), "extensions": extensions]
+  static func server(_ host: GatewayHost, _ call: GatewayCall) -> JSONDocument {
+    var all = extensions
+    if let sharedMemory = host.sharedMemory, sharedMemory.admits(isPrivate: call.isPrivate) {
+      all.append("system_shared_memory")
+    }
+    return ["name": "apus", "version": .string(host.version), "extensions": .list(all)]
   }
 
   static func state(_ name: String, _ holds: Bool) throws -> Response {

@@ -16,8 +16,8 @@ enum ModelStatisticsDocument {
       "inference_stats": [
         "success": duration(statistics.success), "fail": duration(statistics.fail), "queue": duration(statistics.queue),
         "compute_input": duration(statistics.computeInput), "compute_infer": duration(statistics.computeInfer),
-        "compute_output": duration(statistics.computeOutput), "cache_hit": duration(DurationCount()),
-        "cache_miss": duration(DurationCount()),
+        "compute_output": duration(statistics.computeOutput), "cache_hit": duration(statistics.cacheHit),
+        "cache_miss": duration(statistics.cacheMiss),
       ],
       "batch_stats": .list(
         statistics.batchSizes.map { size in

@@ -33,6 +33,8 @@ extension ModelStatistics {
     inferenceStatistics.computeInput = StatisticDuration(statistics.computeInput)
     inferenceStatistics.computeInfer = StatisticDuration(statistics.computeInfer)
     inferenceStatistics.computeOutput = StatisticDuration(statistics.computeOutput)
+    inferenceStatistics.cacheHit = StatisticDuration(statistics.cacheHit)
+    inferenceStatistics.cacheMiss = StatisticDuration(statistics.cacheMiss)
     batchStatistics = statistics.batchSizes.map { size in
       var batch = InferBatchStatistics(batchSize: UInt64(size.batchSize))
       batch.computeInput = StatisticDuration(size.computeInput)

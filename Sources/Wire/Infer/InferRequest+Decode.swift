@@ -14,12 +14,12 @@ enum InferRequestLimits {
 /// Reads a ModelInferRequest and fills in what was asked: names, inputs, requested outputs, parameters.
 ///
 /// Whatever it makes lies in the request's arena; inputs whose bytes came raw point into `message`, which must stay
-/// where it is for as long as the request lives. Whether the tensors suit the model, and whether their bytes suit their
-/// shapes, is not looked at here: requests come through other doors too.
+/// where it is for as long as the request lives. Inputs in shared memory have no bytes yet: `sharedTensors` says where
+/// they are. Whether the tensors suit the model, and whether their bytes suit their shapes, is not looked at here:
+/// requests come through other doors too.
 ///
 /// - Throws: `.invalidArgument` for what the sender got wrong, with the field's path or the tensor's name;
-///   `.unimplemented` for tensors in shared memory; `.resourceExhausted` if the arena is too small. The request is then
-///   half filled in: answer it with the error.
+///   `.resourceExhausted` if the arena is too small. The request is then half filled in: answer it with the error.
 package func decodeModelInferRequest(
   message: UnsafeRawBufferPointer, into request: RequestPointer
 ) throws(InferenceError) {
@@ -32,8 +32,8 @@ package func decodeModelInferRequest(
   request.pointee.modelVersion = bytes(of: wire.pointee.model_version)
   request.pointee.id = bytes(of: wire.pointee.id)
   request.pointee.parameters = try requestParameters(wire, in: arena)
-  request.pointee.requestedOutputs = try requestedOutputs(wire, in: arena)
-  request.pointee.inputs = try inputTensors(wire, &split.raw, in: arena)
+  request.pointee.requestedOutputs = try requestedOutputs(wire, of: request)
+  request.pointee.inputs = try inputTensors(wire, &split.raw, of: request)
 }
 
 /// A string of an unpacked message. The scan has made sure that it holds no NUL before its end.
@@ -46,8 +46,9 @@ func bytes(of string: UnsafePointer<CChar>?) -> UnsafeRawBufferPointer {
 // MARK: - Inputs
 
 private func inputTensors(
-  _ wire: UnsafePointer<Inference__ModelInferRequest>, _ raw: inout RawContents, in arena: UnsafeMutablePointer<Arena>
+  _ wire: UnsafePointer<Inference__ModelInferRequest>, _ raw: inout RawContents, of request: RequestPointer
 ) throws(InferenceError) -> UnsafeMutableBufferPointer<Tensor> {
+  let arena = request.pointee.arena
   let count = wire.pointee.n_inputs
   guard count <= InferRequestLimits.inputs else { throw tooMany("inputs", count, InferRequestLimits.inputs) }
   guard let tensors = arena.pointee.allocate(Tensor.self, count: count) else {
@@ -55,20 +56,19 @@ private func inputTensors(
   }
   for index in 0..<count {
     let input = wire.pointee.inputs[index]!
-    let tensor = try inputTensor(input, &raw, in: arena)
+    let tensor = try inputTensor(input, index, &raw, of: request)
     (tensors + index).initialize(to: tensor)
   }
-  if raw.count > 0, raw.count != count {
-    throw .invalidArgument(
-      "raw_input_contents has \(raw.count) entries; expected \(count), one for each input")
+  if raw.count > 0, raw.count != count || request.pointee.sharedTensors != nil {
+    try checkRawCount(raw.count, inputs: count, request)
   }
   return UnsafeMutableBufferPointer(start: tensors, count: count)
 }
 
 @inline(__always)
 private func inputTensor(
-  _ input: UnsafePointer<Inference__ModelInferRequest__InferInputTensor>, _ raw: inout RawContents,
-  in arena: UnsafeMutablePointer<Arena>
+  _ input: UnsafePointer<Inference__ModelInferRequest__InferInputTensor>, _ index: Int, _ raw: inout RawContents,
+  of request: RequestPointer
 ) throws(InferenceError) -> Tensor {
   let name = bytes(of: input.pointee.name)
   let token = bytes(of: input.pointee.datatype)
@@ -78,14 +78,14 @@ private func inputTensor(
     throw tooMany("input \(quoted(name)): shape", shape.count, InferRequestLimits.axes)
   }
   for length in shape where length < 0 { throw negativeAxis(of: name, shape) }
-  if input.pointee.n_parameters > 0 { throw unusableParameter(of: name, input) }
 
   var tensor = Tensor(name: name, datatype: datatype, shape: shape, bytes: UnsafeRawBufferPointer(start: nil, count: 0))
+  if input.pointee.n_parameters > 0, try isInSharedMemory(input, index, request) { return tensor }
   switch (raw.count > 0, input.pointee.contents) {
   case (true, nil):
     tensor.bytes = raw.next()
   case (false, let contents?):
-    tensor.bytes = try rawBytes(of: contents, datatype, "input", name, in: arena)
+    tensor.bytes = try rawBytes(of: contents, datatype, "input", name, in: request.pointee.arena)
   case (true, _?):
     throw .invalidArgument(
       "input \(quoted(name)) has contents, but the request has raw_input_contents; a request has one or the other")
@@ -120,19 +120,7 @@ private func negativeAxis(of name: UnsafeRawBufferPointer, _ shape: UnsafeBuffer
   .invalidArgument("input \(quoted(name)) has shape \(Array(shape)); the length of an axis is 0 or more")
 }
 
-@inline(never)
-private func unusableParameter(
-  of name: UnsafeRawBufferPointer, _ input: UnsafePointer<Inference__ModelInferRequest__InferInputTensor>
-) -> InferenceError {
-  unusableTensorParameter("input \(quoted(name))", bytes(of: input.pointee.parameters[0]!.pointee.key))
-}
-
 /// Refuses a parameter of a tensor that this server does not act on.
-func unusableTensorParameter(_ tensor: String, _ key: UnsafeRawBufferPointer) -> InferenceError {
-  switch String(decoding: key, as: UTF8.self) {
-  case "shared_memory_region", "shared_memory_byte_size", "shared_memory_offset":
-    .unimplemented("\(tensor): parameter \(quoted(key)) is not supported; send the tensor in the message")
-  default:
-    .invalidArgument("\(tensor): unknown parameter \(quoted(key))")
-  }
+func unknownTensorParameter(_ tensor: String, _ key: UnsafeRawBufferPointer) -> InferenceError {
+  .invalidArgument("\(tensor): unknown parameter \(quoted(key))")
 }

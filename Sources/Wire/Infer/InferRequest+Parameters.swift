@@ -43,10 +43,11 @@ func parameterValue(_ wire: UnsafePointer<Inference__InferParameter>?) -> Reques
   }
 }
 
-/// The outputs that the request names.
+/// The outputs that the request names. Those that go to shared memory are noted in it.
 func requestedOutputs(
-  _ wire: UnsafePointer<Inference__ModelInferRequest>, in arena: UnsafeMutablePointer<Arena>
+  _ wire: UnsafePointer<Inference__ModelInferRequest>, of request: RequestPointer
 ) throws(InferenceError) -> UnsafeMutableBufferPointer<RequestedOutput> {
+  let arena = request.pointee.arena
   let count = wire.pointee.n_outputs
   if count == 0 { return UnsafeMutableBufferPointer(start: nil, count: 0) }
   guard count <= InferRequestLimits.requestedOutputs else {
@@ -58,31 +59,40 @@ func requestedOutputs(
   for index in 0..<count {
     let output = wire.pointee.outputs[index]!
     var requested = RequestedOutput(name: bytes(of: output.pointee.name))
-    if output.pointee.n_parameters > 0 { requested.classCount = try classCount(of: output) }
+    if output.pointee.n_parameters > 0 { requested.classCount = try classCount(of: output, index, request) }
     (outputs + index).initialize(to: requested)
   }
   return UnsafeMutableBufferPointer(start: outputs, count: count)
 }
 
-/// The number of classes of the classification extension, the one parameter that an output may have.
+/// What the parameters of an output ask for: the number of classes of the classification extension, or nothing but a place
+/// in shared memory, which is noted in the request.
 ///
-/// Source: Triton, "Classification Extension".
+/// Source: Triton, "Classification Extension", "Shared-Memory Extension".
 private func classCount(
-  of output: UnsafePointer<Inference__ModelInferRequest__InferRequestedOutputTensor>
+  of output: UnsafePointer<Inference__ModelInferRequest__InferRequestedOutputTensor>, _ position: Int,
+  _ request: RequestPointer
 ) throws(InferenceError) -> Int {
   let name = bytes(of: output.pointee.name)
   var classCount = 0
+  var place = SharedTensorParameters()
   for index in 0..<output.pointee.n_parameters {
     let entry = output.pointee.parameters[index]!
     let key = bytes(of: entry.pointee.key)
-    guard key == UnsafeRawBufferPointer(start: classificationKey.utf8Start, count: classificationKey.utf8CodeUnitCount)
-    else { throw unusableTensorParameter("output \(quoted(name))", key) }
-    guard case .int64(let count) = parameterValue(entry.pointee.value), count > 0 else {
+    let value = parameterValue(entry.pointee.value)
+    if try place.take(key, value, of: "output \(quoted(name))") { continue }
+    guard key.equals("classification") else { throw unknownTensorParameter("output \(quoted(name))", key) }
+    guard case .int64(let count) = value, count > 0 else {
       throw .invalidArgument("output \(quoted(name)): parameter 'classification' is an int64 over 0")
     }
     classCount = Int(count)
   }
-  return classCount
+  guard let shared = try place.place(.output, position, of: "output \(quoted(name))") else { return classCount }
+  guard classCount == 0 else {
+    throw .invalidArgument(
+      "output \(quoted(name)) has the parameters 'classification' and 'shared_memory_region'; "
+        + "an output has one or the other")
+  }
+  try note(shared, in: request)
+  return 0
 }
-
-private let classificationKey: StaticString = "classification"

@@ -9,6 +9,7 @@ private let largestMessage = Int(Int32.max)
 
 /// Writes the answer to a request as a ModelInferResponse.
 ///
+/// An output that lies in shared memory has an empty entry among the raw contents: clients count them.
 /// The first segment holds the head and small tensors; each large tensor is a segment of its own and takes the tensor's
 /// owner along, so that it is released once, when it has been sent.
 ///
@@ -21,7 +22,8 @@ package func encodeModelInferResponse(
   _ request: RequestPointer, modelName: UnsafeRawBufferPointer, modelVersion: UnsafeRawBufferPointer, headroom: Int
 ) -> UnsafeMutableBufferPointer<Segment>? {
   let head = InferResponseHead(
-    modelName: modelName, modelVersion: modelVersion, id: request.pointee.id, outputs: request.pointee.outputs)
+    modelName: modelName, modelVersion: modelVersion, id: request.pointee.id, outputs: request.pointee.outputs,
+    sharedTensors: request.pointee.sharedTensors)
   return segments(request, head, messageInStream: false, headroom: headroom)
 }
 
@@ -34,7 +36,7 @@ package func encodeModelStreamInferResponse(
 ) -> UnsafeMutableBufferPointer<Segment>? {
   let head = InferResponseHead(
     modelName: modelName, modelVersion: modelVersion, id: request.pointee.id, outputs: request.pointee.outputs,
-    isFinal: isFinal)
+    sharedTensors: request.pointee.sharedTensors, isFinal: isFinal)
   return segments(request, head, messageInStream: true, headroom: headroom)
 }
 

@@ -8,6 +8,7 @@ struct InferResponseHead {
   private let modelVersion: UnsafeRawBufferPointer
   private let id: UnsafeRawBufferPointer
   private let outputs: UnsafeMutableBufferPointer<Tensor>
+  private let sharedTensors: UnsafeMutablePointer<SharedTensor>?
   private let isFinal: Bool?
   let byteCount: Int
 
@@ -18,19 +19,25 @@ struct InferResponseHead {
   private static let parametersField: UInt8 = 4
   private static let outputsField: UInt8 = 5
 
-  /// - Parameter isFinal: Value of the parameter `triton_final_response`; nil leaves it out.
+  /// - Parameters:
+  ///   - sharedTensors: Which of the outputs lie in shared memory, among others.
+  ///   - isFinal: Value of the parameter `triton_final_response`; nil leaves it out.
   init(
     modelName: UnsafeRawBufferPointer, modelVersion: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer,
-    outputs: UnsafeMutableBufferPointer<Tensor>, isFinal: Bool? = nil
+    outputs: UnsafeMutableBufferPointer<Tensor>, sharedTensors: UnsafeMutablePointer<SharedTensor>? = nil,
+    isFinal: Bool? = nil
   ) {
     self.modelName = modelName
     self.modelVersion = modelVersion
     self.id = id
     self.outputs = outputs
+    self.sharedTensors = sharedTensors
     self.isFinal = isFinal
     var count = WireWriter.stringSize(modelName) + WireWriter.stringSize(modelVersion) + WireWriter.stringSize(id)
     if isFinal != nil { count += WireWriter.lengthDelimitedSize(FinalResponse.byteCount) }
-    for index in 0..<outputs.count { count += WireWriter.lengthDelimitedSize(OutputHead(outputs[index]).byteCount) }
+    for index in 0..<outputs.count {
+      count += WireWriter.lengthDelimitedSize(OutputHead(outputs[index], index, sharedTensors).byteCount)
+    }
     byteCount = count
   }
 
@@ -43,7 +50,7 @@ struct InferResponseHead {
       FinalResponse.write(isFinal, to: &writer)
     }
     for index in 0..<outputs.count {
-      let output = OutputHead(outputs[index])
+      let output = OutputHead(outputs[index], index, sharedTensors)
       writer.lengthDelimited(Self.outputsField, count: output.byteCount)
       output.write(to: &writer)
     }
@@ -56,13 +63,16 @@ private struct OutputHead {
   private let datatype: UnsafeRawBufferPointer
   private let shape: UnsafeBufferPointer<Int64>
   private let shapeBytes: Int
+  /// Where it lies, if that is shared memory.
+  private let place: UnsafeMutablePointer<SharedTensor>?
   let byteCount: Int
 
   private static let nameField: UInt8 = 1
   private static let datatypeField: UInt8 = 2
   private static let shapeField: UInt8 = 3
 
-  init(_ tensor: borrowing Tensor) {
+  @inline(__always)
+  init(_ tensor: borrowing Tensor, _ index: Int, _ sharedTensors: UnsafeMutablePointer<SharedTensor>?) {
     name = tensor.name
     let token = tensor.datatype.token
     datatype = UnsafeRawBufferPointer(start: token.utf8Start, count: token.utf8CodeUnitCount)
@@ -70,16 +80,21 @@ private struct OutputHead {
     var bytes = 0
     for length in shape { bytes += WireWriter.varintSize(UInt64(bitPattern: length)) }
     shapeBytes = bytes
+    let place = sharedTensors == nil ? nil : SharedTensor.output(at: index, in: sharedTensors)
+    self.place = place
+    let parameterBytes = place.map { SharedMemoryParameters.byteCount(of: $0.pointee) } ?? 0
     byteCount = WireWriter.stringSize(name) + WireWriter.stringSize(datatype)
-      + (bytes > 0 ? WireWriter.lengthDelimitedSize(bytes) : 0)
+      + (bytes > 0 ? WireWriter.lengthDelimitedSize(bytes) : 0) + parameterBytes
   }
 
   func write(to writer: inout WireWriter) {
     writer.string(Self.nameField, name)
     writer.string(Self.datatypeField, datatype)
-    guard shapeBytes > 0 else { return }
-    writer.lengthDelimited(Self.shapeField, count: shapeBytes)
-    for length in shape { writer.varint(UInt64(bitPattern: length)) }
+    if shapeBytes > 0 {
+      writer.lengthDelimited(Self.shapeField, count: shapeBytes)
+      for length in shape { writer.varint(UInt64(bitPattern: length)) }
+    }
+    if let place { SharedMemoryParameters.write(place.pointee, to: &writer) }
   }
 }
 

@@ -18,12 +18,18 @@ extension ConfigurationMessage {
       c.dynamic_batching = batching.c(builder)
     }
     c.optimization = optimization(builder)
+    if configuration.usesResponseCache {
+      c.response_cache = builder.make(inference__model_response_cache__init)
+      c.response_cache.pointee.enable = 1
+    }
     c.n_parameters = configuration.parameters.count
     c.parameters = builder.entries(configuration.parameters, inference__model_config__parameters_entry__init) {
       let parameter = builder.make(inference__model_parameter__init)
       parameter.pointee.string_value = builder.string($2)
       ($0.key, $0.value) = ($1, parameter)
     }
+    c.n_model_warmup = configuration.warmUpSamples.count
+    c.model_warmup = builder.scalars(configuration.warmUpSamples.map { Optional($0.c(builder)) })
   }
 
   private func fillTensors(_ c: inout Inference__ModelConfig, _ builder: MessageBuilder) {
@@ -136,16 +142,28 @@ extension DynamicBatching {
     c.pointee.preserve_ordering = preserveOrdering ? 1 : 0
     c.pointee.priority_levels = UInt64(clamping: priorityLevels)
     c.pointee.default_priority_level = UInt64(clamping: defaultPriorityLevel)
-    if queuePolicy != QueuePolicy() {
-      let policy = builder.make(inference__model_queue_policy__init)
-      policy.pointee.timeout_action =
-        queuePolicy.timeoutAction == .delay
-        ? INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__DELAY : INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__REJECT
-      policy.pointee.default_timeout_microseconds = queuePolicy.defaultTimeoutMicroseconds
-      policy.pointee.allow_timeout_override = queuePolicy.allowTimeoutOverride ? 1 : 0
-      policy.pointee.max_queue_size = UInt32(clamping: queuePolicy.maxQueueSize)
-      c.pointee.default_queue_policy = policy
-    }
+    if queuePolicy != QueuePolicy() { c.pointee.default_queue_policy = queuePolicy.c(builder) }
+    c.pointee.n_priority_queue_policy = priorityQueuePolicies.count
+    c.pointee.priority_queue_policy = builder.scalars(
+      priorityQueuePolicies.sorted { $0.key < $1.key }.map { level, policy in
+        let entry = builder.make(inference__model_dynamic_batching__priority_queue_policy_entry__init)
+        entry.pointee.key = UInt64(clamping: level)
+        entry.pointee.value = policy.c(builder)
+        return Optional(entry)
+      })
+    return c
+  }
+}
+
+extension QueuePolicy {
+  fileprivate func c(_ builder: MessageBuilder) -> UnsafeMutablePointer<Inference__ModelQueuePolicy> {
+    let c = builder.make(inference__model_queue_policy__init)
+    c.pointee.timeout_action =
+      timeoutAction == .delay
+      ? INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__DELAY : INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__REJECT
+    c.pointee.default_timeout_microseconds = defaultTimeoutMicroseconds
+    c.pointee.allow_timeout_override = allowTimeoutOverride ? 1 : 0
+    c.pointee.max_queue_size = UInt32(clamping: maxQueueSize)
     return c
   }
 }

@@ -26,8 +26,12 @@ struct ConfigurationMessage: CMessage {
       configuration.dynamicBatching = try DynamicBatching(c.dynamic_batching.pointee)
     }
     if let optimization = c.optimization?.pointee { readOptimization(optimization) }
+    configuration.usesResponseCache = (c.response_cache?.pointee.enable ?? 0) != 0
     for entry in array(c.parameters, c.n_parameters) {
       configuration.parameters[string(entry!.pointee.key)] = string(entry!.pointee.value?.pointee.string_value)
+    }
+    for (index, sample) in array(c.model_warmup, c.n_model_warmup).enumerated() {
+      configuration.warmUpSamples.append(try WarmUpSample(sample!.pointee, at: index))
     }
   }
 
@@ -126,13 +130,32 @@ extension DynamicBatching {
     priorityLevels = try priority(c.priority_levels, in: 0...255, "priority_levels")
     let levels: ClosedRange<UInt64> = priorityLevels > 0 ? 1...UInt64(priorityLevels) : 0...0
     defaultPriorityLevel = try priority(c.default_priority_level, in: levels, "default_priority_level")
-    guard let policy = c.default_queue_policy?.pointee else { return }
-    queuePolicy.timeoutAction =
-      policy.timeout_action == INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__DELAY ? .delay : .reject
-    queuePolicy.defaultTimeoutMicroseconds = policy.default_timeout_microseconds
-    queuePolicy.allowTimeoutOverride = policy.allow_timeout_override != 0
-    queuePolicy.maxQueueSize = Int(policy.max_queue_size)
+    if let policy = c.default_queue_policy?.pointee { queuePolicy = QueuePolicy(policy) }
+    for entry in array(c.priority_queue_policy, c.n_priority_queue_policy) {
+      let level = try policyLevel(entry!.pointee.key, of: priorityLevels)
+      priorityQueuePolicies[level] = QueuePolicy()
+      if let policy = entry!.pointee.value?.pointee { priorityQueuePolicies[level] = QueuePolicy(policy) }
+    }
   }
+}
+
+extension QueuePolicy {
+  fileprivate init(_ c: Inference__ModelQueuePolicy) {
+    self.init()
+    timeoutAction = c.timeout_action == INFERENCE__MODEL_QUEUE_POLICY__TIMEOUT_ACTION__DELAY ? .delay : .reject
+    defaultTimeoutMicroseconds = c.default_timeout_microseconds
+    allowTimeoutOverride = c.allow_timeout_override != 0
+    maxQueueSize = Int(c.max_queue_size)
+  }
+}
+
+private func policyLevel(_ key: UInt64, of levels: Int) throws(InferenceError) -> Int {
+  guard key >= 1, key <= UInt64(levels) else {
+    let expected = levels > 0 ? "a key from 1 to \(levels)" : "no key"
+    throw .invalidArgument(
+      "dynamic_batching.priority_queue_policy has the key \(key); expected \(expected), as priority_levels is \(levels)")
+  }
+  return Int(key)
 }
 
 private func priority(

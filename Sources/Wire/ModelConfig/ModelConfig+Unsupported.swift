@@ -8,8 +8,8 @@ private let supportedFields: Set<String> = [
   "instance_group.name", "instance_group.kind", "instance_group.count", "instance_group.gpus",
   "dynamic_batching.preferred_batch_size", "dynamic_batching.max_queue_delay_microseconds",
   "dynamic_batching.preserve_ordering", "dynamic_batching.default_queue_policy",
-  "dynamic_batching.priority_levels", "dynamic_batching.default_priority_level",
-  "optimization.graph", "optimization.execution_accelerators",
+  "dynamic_batching.priority_levels", "dynamic_batching.default_priority_level", "dynamic_batching.priority_queue_policy",
+  "optimization.graph", "optimization.execution_accelerators", "response_cache.enable", "model_warmup",
 ]
 
 extension ModelConfig {

@@ -1,4 +1,5 @@
 package import ApusClient
+internal import Arrivals
 internal import Foundation
 internal import Inference
 package import LoadTesting

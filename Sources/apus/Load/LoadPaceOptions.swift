@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Arrivals
 internal import LoadTesting
 
 /// How much load, and for how long.

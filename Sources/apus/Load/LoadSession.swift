@@ -1,4 +1,5 @@
 internal import ApusClient
+internal import Arrivals
 internal import LoadTesting
 
 /// Runs the steps of a load test, or the probes of a search, and keeps their results.

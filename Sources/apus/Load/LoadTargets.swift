@@ -1,4 +1,5 @@
 internal import ApusClient
+internal import Arrivals
 internal import LoadTesting
 
 /// Makes a load test's messages, and asks the server for the first answer to each.

@@ -1,5 +1,6 @@
 internal import ApusClient
 internal import ArgumentParser
+internal import Arrivals
 internal import Foundation
 internal import LoadTesting
 

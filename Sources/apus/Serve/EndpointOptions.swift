@@ -151,6 +151,12 @@ struct EndpointOptions: ParsableArguments {
     }
     if configuration.httpAddresses.isEmpty { configuration.httpAddresses = [.tcp(host: "", port: 8000)] }
     if configuration.controlAddresses.isEmpty { configuration.controlAddresses = [.tcp(host: "127.0.0.1", port: 8003)] }
+    let isReachedInPrivate =
+      configuration.isPrivate || !configuration.privateAddresses.isEmpty || !configuration.privateHTTPAddresses.isEmpty
+    if configuration.allowsSharedMemory, !isReachedInPrivate {
+      throw UsageError(
+        "--shared-memory with --data is for those who come by --private-listen or --private-http-listen: give one of them")
+    }
   }
 
   private static func instanceType(_ text: String) throws(UsageError) -> ComputeCatalogue.InstanceType {

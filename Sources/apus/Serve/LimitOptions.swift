@@ -24,6 +24,13 @@ struct LimitOptions: ParsableArguments {
   var connectionBytes: ByteCount?
 
   @Option(
+    help: ArgumentHelp(
+      "Answers kept for identical requests, of models with response_cache { enable: true }; 0: none. (default: 0)",
+      valueName: "size"),
+    transform: ByteCount.parse)
+  var responseCacheBytes: ByteCount?
+
+  @Option(
     help: ArgumentHelp("Bodies and tensors held for HTTP by the whole server. (default: 2GiB)", valueName: "size"),
     transform: ByteCount.parse)
   var httpMemoryBytes: ByteCount?
@@ -148,6 +155,7 @@ struct LimitOptions: ParsableArguments {
     applyTimes(to: &configuration.limits)
     try applyHTTP(to: &configuration.gateway)
     try set(&configuration.maxRequestsInFlight, maxRequestsInFlight, "--max-requests-in-flight", 1...1_000_000_000)
+    try set(&configuration.responseCacheBytes, responseCacheBytes?.bytes, "--response-cache-bytes", 0...Int.max)
     try set(&configuration.pools.maxQueuedRequests, maxQueueSize, "--max-queue-size", 1...1_000_000_000)
     if let inlineRunLimit { configuration.pools.inlineRunLimit = inlineRunLimit.duration }
     if let queueFullStatus {

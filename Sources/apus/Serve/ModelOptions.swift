@@ -35,8 +35,13 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo, exclusivity: .chooseLast,
-    help: "Run every instance once before its model serves. (default: --warm-up)")
+    help: "Run every instance once on zeros before its model serves. (default: --warm-up)")
   var warmUp: Bool?
+
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: "Set when batches leave by the load, for models whose configuration does not say. (default: --batch-tuning)")
+  var batchTuning: Bool?
 
   @Option(
     help: ArgumentHelp("ONNX Runtime's library, or its folder. (default: the system's)", valueName: "path"))
@@ -85,6 +90,7 @@ struct ModelOptions: ParsableArguments {
     try set(&configuration.modelLoadThreads, modelLoadThreads, "--model-load-threads", 1...1024)
     try set(&configuration.defaultMaxBatchSize, defaultMaxBatchSize, "--default-max-batch-size", 1...1_000_000)
     if let warmUp { configuration.warmsUp = warmUp }
+    if let batchTuning { configuration.tunesBatches = batchTuning }
     if let onnxruntime { configuration.onnx.libraryPath = onnxruntime }
     if let executionProvider { configuration.onnx.provider = executionProvider == .cuda ? .cuda : .cpu }
     if !cudaLibraries.isEmpty { configuration.onnx.cudaLibraryFolders = cudaLibraries }

@@ -30,6 +30,13 @@ struct NetworkOptions: ParsableArguments {
     help: "Refuse clients without a certificate. (default: --no-tls-require-client-certificate)")
   var tlsRequireClientCertificate: Bool?
 
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: ArgumentHelp(
+      "Let clients on this machine put tensors in shared memory that they register; with --data only those who come by "
+        + "--private-listen or --private-http-listen. (default: --no-shared-memory)"))
+  var sharedMemory: Bool?
+
   @Option(
     help: ArgumentHelp(
       "How answers are compressed for clients that accept it: identity, gzip or deflate. (default: identity)",
@@ -60,6 +67,7 @@ struct NetworkOptions: ParsableArguments {
     case .deflate: configuration.grpc.responseEncoding = .deflate
     case nil: break
     }
+    if let sharedMemory { configuration.allowsSharedMemory = sharedMemory }
     if let drainGrace { configuration.drainGrace = drainGrace.duration }
     if let logLevel { configuration.logLevel = logLevel }
     if let logFormat { configuration.logForm = logFormat == .json ? .json : .text }

@@ -58,7 +58,7 @@ extension ServeOptions {
       "model-repository", "load-model", "cuda-libraries", "listen", "private-listen", "http-listen", "private-http-listen",
       "control-listen", "control-grpc-listen", "instance-type", "oidc-issuer", "cors-origin",
     ].map { OptionName(name: $0, kind: .list) }
-    + ["model-control", "warm-up", "memory-arena", "tls-require-client-certificate", "private"]
+    + ["model-control", "warm-up", "batch-tuning", "memory-arena", "tls-require-client-certificate", "private", "shared-memory"]
     .map { OptionName(name: $0, kind: .flag) }
     + [
       "load-models", "onnxruntime", "model-load-threads", "default-max-batch-size", "execution-provider",
@@ -75,6 +75,7 @@ extension ServeOptions {
     + [
       "max-message-bytes", "memory-bytes", "connection-bytes", "max-header-list-bytes", "stream-window-bytes",
       "connection-window-bytes", "http-memory-bytes", "max-body-bytes", "model-memory-bytes",
+      "response-cache-bytes",
     ].map { OptionName(name: $0, kind: .size) }
 
   /// Reads one option's values as the command line would.

@@ -69,6 +69,38 @@ import Testing
   #expect(request.pointer.pointee.requestedOutputs.map(\.classCount) == [0, 3])
 }
 
+@Test func `tensors in shared memory are noted in the request, and have no data in the answer`() throws {
+  let request = makeRequest()
+  let form = try OpenInferenceReader.read(
+    ReceivedBody(
+      #"""
+      {"inputs":[{"name":"a","shape":[1],"datatype":"UINT8","data":[7]},
+       {"name":"b","shape":[2],"datatype":"FP16",
+        "parameters":{"shared_memory_region":"r\"1","shared_memory_byte_size":4,"shared_memory_offset":8}}],
+       "outputs":[{"name":"a"},{"name":"b","parameters":{"binary_data":false,"shared_memory_region":"s","shared_memory_byte_size":9}}]}
+      """#.utf8), into: request)
+  #expect(form == .openInference(binaryByDefault: false, binary: [nil, false]))
+  #expect(request.pointer.pointee.inputs.map { Array($0.bytes) } == [[7], []])
+  var places: [String] = []
+  var next = request.pointer.pointee.sharedTensors
+  while let place = next {
+    let region = String(decoding: place.pointee.region, as: UTF8.self)
+    places.append(
+      "\(place.pointee.role) \(place.pointee.position): \(place.pointee.byteCount) at \(place.pointee.offset) of \(region)")
+    next = place.pointee.next
+  }
+  #expect(places.sorted() == [#"input 1: 4 at 8 of r"1"#, "output 1: 9 at 0 of s"])
+  try request.echo()
+  let answer = try OpenInferenceWriter.write(request.pointer, binaryByDefault: true, binary: [nil, false])
+  let jsonByteCount = try #require(answer.jsonByteCount)
+  #expect(Array(answer.bytes[jsonByteCount...]) == [7])
+  #expect(
+    String(decoding: answer.bytes[..<jsonByteCount], as: UTF8.self)
+      == #"{"model_name":"echo","model_version":"1","outputs":["#
+      + #"{"name":"a","datatype":"UINT8","shape":[1],"parameters":{"binary_data_size":1}},"#
+      + #"{"name":"b","datatype":"FP16","shape":[2],"parameters":{"shared_memory_region":"s","shared_memory_byte_size":9}}]}"#)
+}
+
 private func text(_ value: RequestParameter.Value) -> String {
   switch value {
   case .unset: "unset"
@@ -109,7 +141,12 @@ private func text(_ value: RequestParameter.Value) -> String {
   (#"{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":["\ud800"]}]}"#, "half of a surrogate pair"),
   (#"{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":["\x"]}]}"#, "an escape that JSON does not have"),
   (#"{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":[{"b64":"*"}]}]}"#, "base64"),
-  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{"shared_memory_region":"r"}}]}"#, "does not share memory"),
+  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1],"parameters":{"shared_memory_region":"r"}}]}"#, "both 'data' and the parameter 'shared_memory_region' are given"),
+  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}]}"#, "inputs[0].parameters has the parameter 'shared_memory_region', but lacks 'shared_memory_byte_size'"),
+  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_offset":4}}]}"#, "inputs[0].parameters lacks the parameter 'shared_memory_region'"),
+  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":5}}]}"#, "inputs[0].parameters.shared_memory_region: expected a string, got 5"),
+  (#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_offset":-1}}]}"#, "inputs[0].parameters.shared_memory_offset: expected 0 or more, got -1"),
+  (#"{"inputs":[],"outputs":[{"name":"y","parameters":{"classification":1,"shared_memory_region":"r","shared_memory_byte_size":4}}]}"#, "outputs[0].parameters has both classification and shared_memory_region"),
   ("{\"id\":\"\u{1}\",\"inputs\":[]}", "a control character in a string"),
   (#"{"id":"x"#, "the string is not closed"),
   (#"{"id":1,"inputs":[]}"#, "id: expected a string, got 1"),

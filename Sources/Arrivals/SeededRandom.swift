@@ -21,4 +21,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
 
   /// Exponentially distributed: the wait for the next event of a Poisson process.
   package mutating func exponential(mean: Double) -> Double { -mean * log(1 - unit()) }
+
+  /// Normally distributed, with a mean of 0 and a standard deviation of 1. Source: Box and Muller (1958).
+  package mutating func normal() -> Double { (-2 * log(1 - unit())).squareRoot() * cos(2 * Double.pi * unit()) }
 }

@@ -1,4 +1,4 @@
-/// Recorded arrivals that a run repeats.
+/// Recorded arrivals that a run or a simulation repeats.
 ///
 /// A text of one line a request: seconds since any start, and optionally, after commas, the model and its priority.
 /// Blank lines, lines that begin with `#` and one line of column names are passed over. Arrivals count from the first, and
@@ -26,8 +26,8 @@ package struct ArrivalTrace: Sendable {
   package static let mostSeconds = 366.0 * 86_400
 
   /// - Parameter source: Where the text is from, for errors.
-  /// - Throws: `LoadError` with the line that is no arrival.
-  package init(_ text: String, from source: String) throws(LoadError) {
+  /// - Throws: `TraceError` with the line that is no arrival.
+  package init(_ text: String, from source: String) throws(TraceError) {
     var found: [(seconds: Double, model: Int32, priority: UInt64?)] = []
     var names: [String] = []
     var mayBeHeading = true
@@ -40,14 +40,14 @@ package struct ArrivalTrace: Sendable {
           mayBeHeading = false
           continue
         }
-        throw LoadError("\(source), line \(index + 1): expected seconds, found '\(columns[0])'")
+        throw TraceError("\(source), line \(index + 1): expected seconds, found '\(columns[0])'")
       }
       mayBeHeading = false
       guard seconds.isFinite, abs(seconds) <= Self.mostSeconds else {
-        throw LoadError("\(source), line \(index + 1): \(columns[0]) seconds are out of range")
+        throw TraceError("\(source), line \(index + 1): \(columns[0]) seconds are out of range")
       }
       guard columns.count <= 3 else {
-        throw LoadError("\(source), line \(index + 1): expected seconds,model,priority, found \(columns.count) columns")
+        throw TraceError("\(source), line \(index + 1): expected seconds,model,priority, found \(columns.count) columns")
       }
       var model: Int32 = -1
       if columns.count > 1, !columns[1].isEmpty {
@@ -58,13 +58,13 @@ package struct ArrivalTrace: Sendable {
       var priority: UInt64?
       if columns.count > 2, !columns[2].isEmpty {
         guard let number = UInt64(columns[2]) else {
-          throw LoadError("\(source), line \(index + 1): expected a priority, found '\(columns[2])'")
+          throw TraceError("\(source), line \(index + 1): expected a priority, found '\(columns[2])'")
         }
         priority = number
       }
       found.append((seconds, model, priority))
     }
-    guard let first = found.map(\.seconds).min() else { throw LoadError("\(source) has no arrivals") }
+    guard let first = found.map(\.seconds).min() else { throw TraceError("\(source) has no arrivals") }
     // Stable, so that arrivals of the same instant stay in their order.
     let order = found.indices.sorted { (found[$0].seconds, $0) < (found[$1].seconds, $1) }
     arrivals = order.map { index in
@@ -73,6 +73,15 @@ package struct ArrivalTrace: Sendable {
     }
     models = names
   }
+}
+
+/// What is wrong with a text of arrivals: for people.
+package struct TraceError: Error, Hashable, Sendable, CustomStringConvertible {
+  package let message: String
+
+  package init(_ message: String) { self.message = message }
+
+  package var description: String { message }
 }
 
 extension Substring {

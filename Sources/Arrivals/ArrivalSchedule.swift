@@ -1,9 +1,16 @@
-/// When requests arrive in an open loop: instants that nobody's answer decides.
+internal import Glibc
+
+/// When requests arrive in an open loop: instants that nobody's answer decides. All have the same rate on average.
 package enum ArrivalProcess: Hashable, Sendable {
   /// Evenly spaced.
   case constant
   /// As independent callers come: the gaps are exponentially distributed.
   case poisson
+  /// Poisson arrivals whose rate jumps between a quiet one and `factor` times that. Each stays for `seconds` on average,
+  /// exponentially distributed.
+  case bursts(factor: Double, seconds: Double)
+  /// Poisson arrivals whose rate swings like a sine, `depth` of its mean up and down, in a period of `seconds`.
+  case diurnal(depth: Double, seconds: Double)
 }
 
 /// The arrivals of one thread, as nanoseconds since the start of the step.
@@ -14,6 +21,8 @@ package struct ArrivalSchedule: Sendable {
   private enum Source: Sendable {
     case constant(interval: Double, first: Double)
     case poisson(meanGap: Double)
+    case bursts(quietGap: Double, burstGap: Double, meanPhase: Double)
+    case diurnal(leastGap: Double, depth: Double, period: Double)
     case trace(ArrivalTrace, stride: Int)
   }
 
@@ -21,6 +30,8 @@ package struct ArrivalSchedule: Sendable {
   private var random: SeededRandom
   private var index = 0
   private var elapsed = 0.0
+  private var isBurst = true
+  private var phaseEnd = 0.0
   /// When the next request is due. `.max` after the last of a trace.
   package private(set) var due: UInt64 = 0
   /// Where in the trace the next request is; 0 where there is none.
@@ -38,6 +49,13 @@ package struct ArrivalSchedule: Sendable {
       source = .constant(interval: interval * Double(part.count), first: interval * Double(part.index))
     case .poisson:
       source = .poisson(meanGap: interval * Double(part.count))
+    case .bursts(let factor, let seconds):
+      precondition(factor >= 1 && seconds > 0, "bursts of \(factor) for \(seconds) s. This is a bug.")
+      let quietGap = interval * Double(part.count) * (1 + factor) / 2
+      source = .bursts(quietGap: quietGap, burstGap: quietGap / factor, meanPhase: seconds * 1e9)
+    case .diurnal(let depth, let seconds):
+      precondition((0...1).contains(depth) && seconds > 0, "a swing of \(depth) in \(seconds) s. This is a bug.")
+      source = .diurnal(leastGap: interval * Double(part.count) / (1 + depth), depth: depth, period: seconds * 1e9)
     }
     index = -1
     advance()
@@ -60,6 +78,25 @@ package struct ArrivalSchedule: Sendable {
       due = UInt64(first + Double(index) * interval)
     case .poisson(let meanGap):
       elapsed += random.exponential(mean: meanGap)
+      due = UInt64(elapsed)
+    case .bursts(let quietGap, let burstGap, let meanPhase):
+      // What is left of a gap when the phase ends is drawn anew: exponential waits have no memory.
+      while true {
+        let next = elapsed + random.exponential(mean: isBurst ? burstGap : quietGap)
+        if next < phaseEnd {
+          elapsed = next
+          break
+        }
+        elapsed = phaseEnd
+        phaseEnd += random.exponential(mean: meanPhase)
+        isBurst.toggle()
+      }
+      due = UInt64(elapsed)
+    case .diurnal(let leastGap, let depth, let period):
+      // Thinning: arrivals at the highest rate, kept with the chance that the present one has of it.
+      repeat {
+        elapsed += random.exponential(mean: leastGap)
+      } while random.unit() * (1 + depth) > 1 + depth * sin(2 * Double.pi * elapsed / period)
       due = UInt64(elapsed)
     case .trace(let trace, let stride):
       index += stride
