@@ -31,20 +31,7 @@ struct LoadPaceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("With --find-rate: no higher rate is tried.", valueName: "n"))
   var maxRate = 1_000_000.0
 
-  @Option(help: ArgumentHelp("Bound of the median.", valueName: "time"), transform: TimeSpan.parse)
-  var p50: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 90th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p90: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 95th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p95: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 99th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p99: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 99.9th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p999: TimeSpan?
+  @OptionGroup var latency: LatencyBounds
 
   @Option(
     help: ArgumentHelp(
@@ -95,9 +82,7 @@ struct LoadPaceOptions: ParsableArguments {
   }
 
   var bounds: [LoadReport.Bound] {
-    [(50, p50), (90, p90), (95, p95), (99, p99), (99.9, p999)].compactMap { percentile, time in
-      time.map { LoadReport.Bound(percentile: percentile, nanoseconds: $0.nanoseconds) }
-    }
+    latency.given.map { LoadReport.Bound(percentile: $0.percentile, nanoseconds: $0.nanoseconds) }
   }
 
   var isClosedLoop: Bool { rate == nil && trace == nil && !findRate }

@@ -147,28 +147,13 @@ struct ObjectiveOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Look for the fewest servers or instances, or the highest rate, that keep the bounds.", valueName: "what"))
   var find: Search?
 
-  @Option(help: ArgumentHelp("Bound of the median.", valueName: "time"), transform: TimeSpan.parse)
-  var p50: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 90th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p90: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 95th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p95: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 99th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p99: TimeSpan?
-
-  @Option(help: ArgumentHelp("Bound of the 99.9th percentile.", valueName: "time"), transform: TimeSpan.parse)
-  var p999: TimeSpan?
+  @OptionGroup var latency: LatencyBounds
 
   func validate() throws {
     if find != nil, bounds.isEmpty { throw ValidationError("--find needs a bound, such as --p99 50ms") }
   }
 
   var bounds: [LatencyObjective] {
-    [(50.0, p50), (90, p90), (95, p95), (99, p99), (99.9, p999)].compactMap { percentile, bound in
-      bound.map { LatencyObjective(percentile: percentile, nanoseconds: $0.nanoseconds) }
-    }
+    latency.given.map { LatencyObjective(percentile: $0.percentile, nanoseconds: $0.nanoseconds) }
   }
 }
